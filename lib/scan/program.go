@@ -1,0 +1,134 @@
+package scan
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+
+	"github.com/gomlx/compute"
+)
+
+// Program is a compiled [Loop]. It may be run by several goroutines at once.
+type Program struct {
+	backend  compute.Backend
+	plan     *plan
+	exec     compute.Executable
+	mode     Mode
+	why      string
+	capacity slots
+	perStep  atomic.Int64 // nanoseconds a step took in the last chunk; 0: unknown
+	compiled int          // executables made, for tests
+}
+
+// Mode in which the program runs, and why.
+func (p *Program) Mode() (mode Mode, why string) { return p.mode, p.why }
+
+// Compile builds and compiles a loop for a backend. The values of state and inputs do not matter here, only their names,
+// shapes and dtypes; inputs may be nil.
+func Compile(b compute.Backend, loop Loop, state, inputs Vars) (*Program, error) {
+	if loop.Name == "" {
+		loop.Name = "loop"
+	}
+	if loop.TraceEvery == 0 {
+		loop.TraceEvery = 1
+	}
+	stateSpecs, err1 := specs(loop.Name, "state", state)
+	inputSpecs, err2 := specs(loop.Name, "inputs", inputs)
+	if err := errors.Join(validate(b, loop, state), err1, err2); err != nil {
+		return nil, err
+	}
+	pl, err := newPlan(b, loop, stateSpecs, inputSpecs)
+	if err != nil {
+		return nil, err
+	}
+	p := &Program{backend: b, plan: pl, capacity: pl.capacity()}
+	p.mode, p.why = choose(b, loop.Mode, pl)
+	if p.mode == Fused {
+		p.exec, err = pl.fused(b, p.capacity)
+	} else {
+		p.exec, err = pl.stepwise(b)
+	}
+	if err != nil {
+		return nil, err
+	}
+	p.compiled++
+	return p, nil
+}
+
+// validate reports every field that is out of range.
+func validate(b compute.Backend, loop Loop, state Vars) error {
+	var errs []error
+	bad := func(format string, args ...any) {
+		errs = append(errs, fmt.Errorf("scan: %s: "+format, append([]any{loop.Name}, args...)...))
+	}
+	if b == nil {
+		bad("the backend is nil")
+	}
+	if loop.Step == nil {
+		bad("Step is nil, must be a function")
+	}
+	if loop.Mode < Auto || loop.Mode > Stepwise {
+		bad("Mode is %d, must be Auto, Fused or Stepwise", loop.Mode)
+	}
+	if loop.TraceEvery < 0 {
+		bad("TraceEvery is %d, must be at least 1 (0: every step)", loop.TraceEvery)
+	}
+	if loop.Chunk < 0 {
+		bad("Chunk is %d, must be at least 1 (0: chosen)", loop.Chunk)
+	}
+	if len(state) == 0 {
+		bad("the state is empty, must hold at least one tensor")
+	}
+	return errors.Join(errs...)
+}
+
+// specs lists names and shapes, sorted by name.
+func specs(loop, what string, vars Vars) ([]spec, error) {
+	var out []spec
+	var errs []error
+	for _, name := range vars.names() {
+		t := vars[name]
+		if t == nil || t.CheckValid() != nil {
+			errs = append(errs, fmt.Errorf("scan: %s: %s %q is nil or was freed, must be a tensor", loop, what, name))
+			continue
+		}
+		out = append(out, spec{name, t.Shape()})
+	}
+	return out, errors.Join(errs...)
+}
+
+// CanFuse says whether a backend has what [Fused] needs. The pure-Go backend has not.
+func CanFuse(b compute.Backend) bool {
+	ops := b.Capabilities().Operations
+	return ops[compute.OpTypeWhile] && ops[compute.OpTypeDynamicSlice] && ops[compute.OpTypeDynamicUpdateSlice]
+}
+
+// choose takes the mode asked for, or the better one.
+func choose(b compute.Backend, asked Mode, p *plan) (Mode, string) {
+	switch {
+	case asked != Auto:
+		return asked, "asked for"
+	case !CanFuse(b):
+		return Stepwise, fmt.Sprintf("backend %q cannot fuse steps", b.Name())
+	case p.convolutions > 0:
+		return Stepwise, fmt.Sprintf("%d convolutions, which lose their fast path in XLA's While on the CPU", p.convolutions)
+	}
+	return Fused, "no convolutions"
+}
+
+// Run compiles a loop and runs it once. See [Compile] and [Program.Run].
+func Run(ctx context.Context, b compute.Backend, loop Loop, state, inputs Vars, steps int, seed int64) (*Result, error) {
+	p, err := Compile(b, loop, state, inputs)
+	if err != nil {
+		return nil, err
+	}
+	defer p.Finalize()
+	return p.Run(ctx, state, inputs, steps, seed)
+}
+
+// Finalize frees the executable now instead of when it is collected. The program cannot be run afterwards.
+func (p *Program) Finalize() {
+	p.exec.Finalize()
+	p.exec = nil
+}
