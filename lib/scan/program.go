@@ -100,8 +100,8 @@ func specs(loop, what string, vars Vars) ([]spec, error) {
 
 // CanFuse says whether a backend has what [Fused] needs. The pure-Go backend has not.
 func CanFuse(b compute.Backend) bool {
-	ops := b.Capabilities().Operations
-	return ops[compute.OpTypeWhile] && ops[compute.OpTypeDynamicSlice] && ops[compute.OpTypeDynamicUpdateSlice]
+	c := b.Capabilities()
+	return c.Functions && c.Operations[compute.OpTypeDynamicSlice] && c.Operations[compute.OpTypeDynamicUpdateSlice]
 }
 
 // choose takes the mode asked for, or the better one.
