@@ -43,6 +43,9 @@ func (p *plan) stepwise(b compute.Backend) (exec compute.Executable, err error) 
 			results = append(results, main.firstBad(bad, finite, step))
 		}
 		results = append(append(results, state...), traces...)
+		for i := range p.state {
+			alias(values[stateParam(i)], len(results)-len(traces)-len(p.state)+i)
+		}
 		main.finish(results...)
 		exec, err = builder.Compile()
 		return err
