@@ -40,12 +40,12 @@ func (c FisherConfig) validate(d int) error {
 // InverseFisher holds the inverse of the damped empirical Fisher matrix of m fixed gradients: M-FAC's static
 // algorithm. It takes d·m numbers; products and the diagonal cost O(d·m), one entry O(m).
 //
-// Source: Frantar et al. (2021), Section 3.1. It is safe for concurrent use.
+// Source: Frantar et al. (2021), Section 3.1. Its readers are safe for concurrent use; [InverseFisher.Refresh] is not.
 type InverseFisher struct {
 	config              FisherConfig
 	m, d, blocks, width int
 	v, q                *tensors.Tensor // [blocks, m, width], [blocks, m]
-	mul, diag           *Exec
+	prepare, mul, diag  *Exec
 	setup, product      int64
 }
 
@@ -67,41 +67,50 @@ func NewInverseFisher(b compute.Backend, gradients *tensors.Tensor, config Fishe
 	if config.Page == 0 {
 		f.config.Page = 32
 	}
-	prepare, err := NewExec(b, func(g *Node) []*Node {
+	var failed [3]error
+	f.prepare, failed[0] = NewExec(b, func(g *Node) []*Node {
 		var c count
 		v, q := staticVectors(&c, f.split(g), config.Damping, f.config.Page)
 		f.setup = c.n
-		finite := LogicalAll(IsFinite(g))
-		return []*Node{v, q, finite}
+		return []*Node{v, q, LogicalAll(IsFinite(g))}
 	})
-	if err != nil {
-		return nil, fmt.Errorf("curvature: NewInverseFisher: %w", err)
-	}
-	defer prepare.Finalize()
-	out, err := prepare.Call(gradients)
-	if err != nil {
-		return nil, fmt.Errorf("curvature: NewInverseFisher: %w", err)
-	}
-	if !out[2].Value().(bool) {
-		return nil, errors.New("curvature: NewInverseFisher: gradients hold NaN or infinite entries, must be finite")
-	}
-	f.v, f.q = out[0], out[1]
-	f.mul, err = NewExec(b, func(v, q, x *Node) *Node {
+	f.mul, failed[1] = NewExec(b, func(v, q, x *Node) *Node {
 		var c count
 		y := f.join(staticMul(&c, v, q, f.split(x), config.Damping))
 		f.product = c.n
 		return y
 	})
-	if err != nil {
-		return nil, fmt.Errorf("curvature: NewInverseFisher: %w", err)
-	}
-	f.diag, err = NewExec(b, func(v, q *Node) *Node {
+	f.diag, failed[2] = NewExec(b, func(v, q *Node) *Node {
 		return f.join(staticDiag(&count{}, v, q, config.Damping))
 	})
-	if err != nil {
+	if err := errors.Join(failed[:]...); err != nil {
 		return nil, fmt.Errorf("curvature: NewInverseFisher: %w", err)
 	}
+	if err := f.load("NewInverseFisher", gradients); err != nil {
+		return nil, err
+	}
 	return f, nil
+}
+
+// Refresh makes f the inverse for other gradients of the same shape, without compiling anything again. On an error f is
+// as it was.
+func (f *InverseFisher) Refresh(gradients *tensors.Tensor) error {
+	if want := shapes.Make(f.v.DType(), f.m, f.d); gradients == nil || !gradients.Shape().Equal(want) {
+		return fmt.Errorf("curvature: InverseFisher.Refresh: gradients is %s, must be %s", describe(gradients), want)
+	}
+	return f.load("InverseFisher.Refresh", gradients)
+}
+
+func (f *InverseFisher) load(caller string, gradients *tensors.Tensor) error {
+	out, err := f.prepare.Call(gradients)
+	if err != nil {
+		return fmt.Errorf("curvature: %s: %w", caller, err)
+	}
+	if !out[2].Value().(bool) {
+		return fmt.Errorf("curvature: %s: gradients hold NaN or infinite entries, must be finite", caller)
+	}
+	f.v, f.q = out[0], out[1]
+	return nil
 }
 
 // Mul returns F⁻¹x for x shaped [d], in the gradients' precision.
