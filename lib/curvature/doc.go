@@ -8,6 +8,8 @@
 //	| [InverseFisher]        | d·m·(m+1)    | 2·d·m     | d·m          | pruning: diagonal, entries, F⁻¹x |
 //	| [WindowFisher]         | d·m + m³     | 2·d·m+m²  | d·m + m²     | a window that slides as one trains |
 //
+// [PruneOBS] prunes with the first, [PruneMagnitude] and [PruneDiagonalFisher] are what it must beat.
+//
 // Counts are multiply-adds. Source: Frantar, Kurtic, Alistarh (2021), M-FAC: Efficient Matrix-Free Approximations of
 // Second-Order Information.
 package curvature
