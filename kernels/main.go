@@ -54,7 +54,9 @@ Start with 'go run ./kernels lab': it sets up what is missing and opens JupyterL
 	root.AddCommand(
 		newSetupCmd(),
 		newLabCmd(),
+		newRunCmd(),
 		newDoctorCmd(),
+		newTextconvCmd(),
 	)
 	return root
 }

@@ -30,6 +30,7 @@ type Report struct {
 	Seconds   float64    `json:"seconds"`
 	Summary   Summary    `json:"summary"`
 	Notebooks []Notebook `json:"notebooks"`
+	Folder    string     `json:"-"` // where the report lies
 }
 
 // Summary counts outcomes.
