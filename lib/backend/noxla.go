@@ -2,10 +2,12 @@
 
 package backend
 
-import (
-	"errors"
+import "github.com/gomlx/compute"
 
-	"github.com/gomlx/compute"
-)
+var errNoXLA = &Error{"this program was built without XLA", "build it with cgo and without the tag noxla"}
 
-func openXLA() (compute.Backend, error) { return nil, errors.New("this program was built without XLA") }
+func (o options) xla(string, string) (compute.Backend, error) { return nil, errNoXLA }
+
+func surveyXLA() []Candidate {
+	return []Candidate{{Name: XLACUDA, Problem: errNoXLA}, {Name: XLACPU, Problem: errNoXLA}}
+}
