@@ -108,6 +108,10 @@ func (r Root) Python() string { return filepath.Join(r.Bin(), "python") }
 // Gonb is the Jupyter kernel program.
 func (r Root) Gonb() string { return filepath.Join(r.Bin(), "gonb") }
 
+// Lib is the prefix's folder of our own helper programs: the go command of the
+// cells and the backend probes.
+func (r Root) Lib() string { return filepath.Join(r.prefix, "lib", "hindsight") }
+
 // PluginDir is the folder of the PJRT plugins.
 func (r Root) PluginDir() string { return filepath.Join(r.prefix, "lib", "pjrt") }
 

@@ -1,0 +1,96 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"regexp"
+	"runtime"
+	"slices"
+)
+
+var (
+	// A package that no module of the cell provides, or whose checksum is unknown.
+	missingPackage = regexp.MustCompile(`(?:no required module provides package|cannot find module providing package|missing go\.sum entry for module providing package) ([^\s;:]+)`)
+	// An error that the compiler found in a source file.
+	sourceError = regexp.MustCompile(`(?m)^\S*\.go:\d+`)
+)
+
+// build compiles a cell.
+type build struct {
+	real string // the real go command
+	dir  string // the cell module
+	run  func(dir, name string, args ...string) (output []byte, status int)
+	out  io.Writer
+}
+
+// do runs the real go command with GoNB's arguments and returns its exit status.
+func (b build) do(args []string) int {
+	output, status := b.compile(args)
+	if missing := packages(output); status != 0 && len(missing) > 0 {
+		fetched, failed := b.run(b.dir, b.real, append([]string{"get"}, missing...)...)
+		if failed != 0 {
+			b.out.Write(output)
+			b.out.Write(fetched)
+			fmt.Fprintf(b.out, "%q is in none of this repository's modules and could not be fetched. Offline, cells may import lib and every module of the repository's go.mod.\n", missing)
+			return failed
+		}
+		output, status = b.compile(args)
+	}
+	b.out.Write(output)
+	return status
+}
+
+// compile builds with Go's own linker where that may work. It fails with some
+// packages of C code; those are linked by the C compiler then.
+func (b build) compile(args []string) ([]byte, int) {
+	flags := []string{"-ldflags=-s -w"}
+	if runtime.GOOS == "linux" && os.Getenv("CGO_ENABLED") != "0" {
+		output, status := b.run(b.dir, b.real, insert(args, "-ldflags=-s -w -linkmode=internal")...)
+		if status == 0 || len(packages(output)) > 0 || sourceError.Match(output) {
+			return output, status
+		}
+	}
+	return b.run(b.dir, b.real, insert(args, flags...)...)
+}
+
+// insert puts flags before those of the notebook, which therefore win.
+func insert(args []string, flags ...string) []string {
+	return slices.Insert(slices.Clone(args), 1, flags...)
+}
+
+// packages are those that output says are missing, each once.
+func packages(output []byte) []string {
+	var found []string
+	for _, match := range missingPackage.FindAllSubmatch(output, -1) {
+		if name := string(match[1]); !slices.Contains(found, name) {
+			found = append(found, name)
+		}
+	}
+	return found
+}
+
+// runCommand returns the command's whole output and exit status. The garbage
+// collector of the compiler and linker is set to run more rarely: their heaps are small.
+func runCommand(dir, name string, args ...string) ([]byte, int) {
+	cmd := exec.Command(name, args...)
+	cmd.Dir = dir
+	cmd.Env = os.Environ()
+	if os.Getenv("GOGC") == "" {
+		cmd.Env = append(cmd.Env, "GOGC=400")
+	}
+	var output bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &output, &output
+	err := cmd.Run()
+	if exit := new(exec.ExitError); errors.As(err, &exit) {
+		return output.Bytes(), max(1, exit.ExitCode())
+	}
+	if err != nil {
+		fmt.Fprintln(&output, err)
+		return output.Bytes(), 1
+	}
+	return output.Bytes(), 0
+}
