@@ -45,6 +45,11 @@ func (r *run) judge(ctx context.Context, result *report.Notebook, end event, ran
 		}
 		fail(report.KernelDied, cure, "the kernel died: %s", exitOf(end.Code))
 	case endCell:
+		if problems := compileErrors(end.Message, ran.Outputs[end.Cell]); len(problems) > 0 {
+			end.Traceback = problems
+			fail(report.CellFailed, "", "does not compile: %s", problems[0])
+			return
+		}
 		message := cellMessage(end.Message, ran.Outputs[end.Cell])
 		// GoNB runs each cell as a program of its own, which can be killed alone.
 		if strings.Contains(end.Message, "signal: killed") {
@@ -52,8 +57,9 @@ func (r *run) judge(ctx context.Context, result *report.Notebook, end event, ran
 			return
 		}
 		fail(report.CellFailed, "", "%s", message)
-		if len(end.Traceback) == 0 || len(result.Failure.Traceback) == 0 {
-			result.Failure.Traceback = plain(strings.Split(strings.TrimSpace(stderrOf(ran.Outputs[end.Cell])), "\n"))
+		if said := strings.TrimSpace(stderrOf(ran.Outputs[end.Cell])); said != "" {
+			// What GoNB calls a traceback is the exit status once more.
+			result.Failure.Traceback = plain(strings.Split(said, "\n"))
 		}
 	default: // lost
 		end.Cell = -1
@@ -70,6 +76,26 @@ func exitOf(code *int) string {
 		return fmt.Sprintf("signal %d (%s)", -*code, syscall.Signal(-*code))
 	}
 	return fmt.Sprintf("exit status %d", *code)
+}
+
+// GoNB shows what the compiler says as HTML: the place in the cell, the place in
+// the program it made of it, the message, and the lines around.
+var compileError = regexp.MustCompile(`(?s)gonb-cell-line-info">([^<]*)</span>.*?gonb-err-location">[^<]*</span></span>(.*?)<div class="gonb-err-context">`)
+
+// compileErrors returns what the compiler says about a cell that failed with the
+// given message, nothing where it failed otherwise.
+func compileErrors(message string, outputs []notebook.Output) []string {
+	if !strings.Contains(message, "failed to run") {
+		return nil
+	}
+	var found []string
+	for _, o := range outputs {
+		page, _ := o.Data["text/html"].(string)
+		for _, match := range compileError.FindAllStringSubmatch(page, -1) {
+			found = append(found, match[1]+": "+strings.TrimSpace(match[2]))
+		}
+	}
+	return found
 }
 
 var panicLine = regexp.MustCompile(`(?m)^(panic|fatal error): .*$`)

@@ -19,7 +19,6 @@ type view struct {
 	bar      *term.Task
 	name     string
 	labels   []string // by index of the cell
-	shift    int      // first index behind the injected cell, 0 where none is
 	verbose  bool     // show what cells print
 	log      bool     // no terminal: say a line per cell
 

@@ -147,9 +147,10 @@ func work(ctx context.Context, python, script, scratch string, j job, watch func
 	<-stopped
 	stdin.Close()
 	waitErr := cmd.Wait()
+	// A worker that was lost leaves its kernel, and a kernel that died leaves the
+	// program of its cell.
+	killGroup(kernel)
 	if end.Status == endLost {
-		// Nobody else is left to stop the kernel.
-		killGroup(kernel)
 		if ctx.Err() != nil {
 			end.Status = endCancelled
 			return end, nil
