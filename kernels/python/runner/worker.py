@@ -136,7 +136,7 @@ async def execute(job: Json, events: Events) -> Json:
         return {"status": "no-kernel", "message": job["kernel"]}
     except CellExecutionError as e:
         outputs = client.nb.cells[client.current].outputs
-        error = next((o for o in outputs if o.output_type == "error"), {})
+        error: Json = next((o for o in outputs if o.output_type == "error"), {})
         return {"status": "cell", "cell": client.current, "message": e.evalue or e.ename, "traceback": error.get("traceback", [])}
     except CellTimeoutError:
         return {"status": "timeout", "cell": client.current}
