@@ -22,10 +22,10 @@ type plan struct {
 	convolutions  int // ops
 }
 
-var (
-	countShape = shapes.Make(dtypes.Int64)
-	keyShape   = shapes.Make(dtypes.Uint32, 2)
-)
+var countShape = shapes.Make(dtypes.Int64)
+
+// keyShape is one key of two words a run.
+func (p *plan) keyShape() shapes.Shape { return shapes.Make(dtypes.Uint32, max(1, p.loop.Runs), 2) }
 
 // newPlan builds the step once in a graph that is thrown away.
 func newPlan(b compute.Backend, loop Loop, state, inputs []spec) (*plan, error) {
@@ -105,7 +105,8 @@ func (p *plan) step(g *graph.Graph, found *plan) *Step {
 		g: g, plan: found,
 		state: make(map[string]*graph.Node), inputs: make(map[string]*graph.Node), traces: make(map[string]*graph.Node),
 		count: graph.Parameter(g, countParam, countShape),
-		key:   graph.Parameter(g, keyParam, keyShape),
+		key:   graph.Parameter(g, keyParam, p.keyShape()),
+		runs:  p.loop.Runs,
 	}
 	for i, v := range p.state {
 		s.names = append(s.names, v.name)
@@ -117,47 +118,49 @@ func (p *plan) step(g *graph.Graph, found *plan) *Step {
 	}
 	if found != nil {
 		for i, w := range found.windows {
-			s.indices = append(s.indices, graph.Parameter(g, windowParam(i), shapes.Make(dtypes.Int32, w.n)))
+			s.indices = append(s.indices, graph.Parameter(g, windowParam(i), shapes.Make(dtypes.Int32, w.dims()...)))
 		}
 	}
 	return s
 }
 
-// build adds the step to function f and returns the new state, the traces and, if watched, the finite flag.
-func (p *plan) build(b compute.Backend, f compute.Function, params map[string]compute.Value) (state, traces []compute.Value, finite compute.Value, err error) {
-	err = try(p.loop.Name, "the step function", func() error {
-		out, err := buildInto(b, f, p.loop.Name, params, func(g *graph.Graph) []*graph.Node {
-			s := p.step(g, p)
-			p.loop.Step(s)
-			if len(s.traceNames) != len(p.traces) || len(s.windows) != len(p.windows) {
-				panic(fmt.Errorf("built twice it differs: %d and %d traces, %d and %d batches; it must be pure",
-					len(p.traces), len(s.traceNames), len(p.windows), len(s.windows)))
-			}
-			var out []*graph.Node
-			for _, v := range p.state {
-				out = append(out, s.state[v.name])
-			}
+// quiet says that some steps are not recorded: they are built without their traces, which may be expensive.
+func (p *plan) quiet() bool { return p.loop.TraceEvery > 1 && len(p.traces) > 0 }
+
+// build adds the step to function f and returns the new state, the traces if it is traced, and the finite flag if there
+// is something to watch. It panics where the step does, which the trial build has shown it does not.
+func (p *plan) build(b compute.Backend, f compute.Function, params values, traced bool) (state, traces []compute.Value, finite compute.Value) {
+	out, err := buildInto(b, f, p.loop.Name, params, func(g *graph.Graph) []*graph.Node {
+		s := p.step(g, p)
+		p.loop.Step(s)
+		if len(s.traceNames) != len(p.traces) || len(s.windows) != len(p.windows) {
+			panic(fmt.Errorf("built twice it differs: %d and %d traces, %d and %d batches; it must be pure",
+				len(p.traces), len(s.traceNames), len(p.windows), len(s.windows)))
+		}
+		var out []*graph.Node
+		for _, v := range p.state {
+			out = append(out, s.state[v.name])
+		}
+		if traced {
 			for _, name := range s.traceNames {
 				out = append(out, s.traces[name])
 			}
-			if p.guarded() {
-				watched := out[max(p.guardState, len(p.state)+p.guardTrace)]
-				if p.guardState >= 0 {
-					watched = out[p.guardState]
-				}
-				out = append(out, graph.ReduceLogicalAnd(graph.IsFinite(watched)))
-			}
-			return out
-		})
-		if err != nil {
-			return err
 		}
-		n := len(p.state)
-		state, traces = out[:n], out[n:n+len(p.traces)]
 		if p.guarded() {
-			finite = out[n+len(p.traces)]
+			watched := s.traces[p.guardName]
+			if p.guardState >= 0 {
+				watched = s.state[p.guardName]
+			}
+			out = append(out, graph.ReduceLogicalAnd(graph.IsFinite(watched)))
 		}
-		return nil
+		return out
 	})
-	return state, traces, finite, err
+	if err != nil {
+		panic(err)
+	}
+	state, traces = out[:len(p.state)], out[len(p.state):]
+	if p.guarded() {
+		traces, finite = traces[:len(traces)-1], traces[len(traces)-1]
+	}
+	return state, traces, finite
 }

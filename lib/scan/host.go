@@ -34,7 +34,7 @@ func (b stepBuilder) Compile() (compute.Executable, error) { return nil, nil }
 // stepFunc is a function with its parameters given as values and its results kept instead of returned.
 type stepFunc struct {
 	compute.Function
-	params  map[string]compute.Value
+	params  values
 	results []compute.Value
 }
 
@@ -51,7 +51,7 @@ func (f *stepFunc) Return(results []compute.Value, _ []*compute.ShardingSpec) er
 
 // buildInto builds a graph into the function f of backend b, with the parameters given by name, and returns the values
 // of its results.
-func buildInto(b compute.Backend, f compute.Function, name string, params map[string]compute.Value,
+func buildInto(b compute.Backend, f compute.Function, name string, params values,
 	build func(g *graph.Graph) []*graph.Node) ([]compute.Value, error) {
 	fn := &stepFunc{Function: f, params: params}
 	g := graph.NewGraph(stepBackend{b, fn}, name)

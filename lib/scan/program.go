@@ -11,14 +11,14 @@ import (
 
 // Program is a compiled [Loop]. It may be run by several goroutines at once.
 type Program struct {
-	backend  compute.Backend
-	plan     *plan
-	exec     compute.Executable
-	mode     Mode
-	why      string
-	capacity slots
-	perStep  atomic.Int64 // nanoseconds a step took in the last chunk; 0: unknown
-	compiled int          // executables made, for tests
+	backend compute.Backend
+	plan    *plan
+	exec    compute.Executable
+	traced  compute.Executable // one step with traces, where exec is one without
+	mode    Mode
+	why     string
+	layout  layout
+	perStep atomic.Int64 // nanoseconds a step took in the last chunk; 0: unknown
 }
 
 // Mode in which the program runs, and why.
@@ -42,17 +42,19 @@ func Compile(b compute.Backend, loop Loop, state, inputs Vars) (*Program, error)
 	if err != nil {
 		return nil, err
 	}
-	p := &Program{backend: b, plan: pl, capacity: pl.capacity()}
+	p := &Program{backend: b, plan: pl, layout: pl.layout()}
 	p.mode, p.why = choose(b, loop.Mode, pl)
 	if p.mode == Fused {
-		p.exec, err = pl.fused(b, p.capacity)
+		p.exec, err = pl.fused(b, p.layout)
 	} else {
-		p.exec, err = pl.stepwise(b)
+		p.exec, err = pl.stepwise(b, !pl.quiet())
+		if err == nil && pl.quiet() {
+			p.traced, err = pl.stepwise(b, true)
+		}
 	}
 	if err != nil {
 		return nil, err
 	}
-	p.compiled++
 	return p, nil
 }
 
@@ -76,6 +78,9 @@ func validate(b compute.Backend, loop Loop, state Vars) error {
 	}
 	if loop.Chunk < 0 {
 		bad("Chunk is %d, must be at least 1 (0: chosen)", loop.Chunk)
+	}
+	if loop.Runs < 0 {
+		bad("Runs is %d, must be at least 1 (0: no leading axis)", loop.Runs)
 	}
 	if len(state) == 0 {
 		bad("the state is empty, must hold at least one tensor")
@@ -129,6 +134,10 @@ func Run(ctx context.Context, b compute.Backend, loop Loop, state, inputs Vars, 
 
 // Finalize frees the executable now instead of when it is collected. The program cannot be run afterwards.
 func (p *Program) Finalize() {
-	p.exec.Finalize()
-	p.exec = nil
+	for _, exec := range []compute.Executable{p.exec, p.traced} {
+		if exec != nil {
+			exec.Finalize()
+		}
+	}
+	p.exec, p.traced = nil, nil
 }

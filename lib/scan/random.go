@@ -15,77 +15,134 @@ import (
 // tensor, through Threefry-2×32 with 20 rounds: the same bits on every backend and in every mode.
 //
 // Source: Salmon et al. (2011), Parallel random numbers: as easy as 1, 2, 3, section 4.
-func (s *Step) Uniform(shape shapes.Shape) *graph.Node {
+func (s *Step) Uniform(shape shapes.Shape) *graph.Node { return s.one().uniform(shape) }
+
+// Normal draws from the normal distribution of mean 0 and deviation 1, by Box and Muller's method. The dtype is Float32
+// (values up to 6.7 deviations) or Float64 (8.6). See Uniform.
+func (s *Step) Normal(shape shapes.Shape) *graph.Node { return s.one().normal(shape) }
+
+// Integers draws int32 values from 0, …, n-1; n is between 1 and 2³¹-1. No value is likelier than another by more than
+// a factor 1+n/2³². See Uniform.
+func (s *Step) Integers(n int, dims ...int) *graph.Node { return s.one().integers(n, dims) }
+
+// UniformEach draws like Uniform for each of the loop's Runs: the result has a leading axis.
+func (s *Step) UniformEach(shape shapes.Shape) *graph.Node {
+	return s.each("UniformEach").uniform(shape)
+}
+
+// NormalEach draws like Normal for each of the loop's Runs: the result has a leading axis.
+func (s *Step) NormalEach(shape shapes.Shape) *graph.Node { return s.each("NormalEach").normal(shape) }
+
+// IntegersEach draws like Integers for each of the loop's Runs: the result has a leading axis.
+func (s *Step) IntegersEach(n int, dims ...int) *graph.Node {
+	return s.each("IntegersEach").integers(n, dims)
+}
+
+// source is the next draw of a step, for the first run or for each.
+type source struct {
+	g          *graph.Graph
+	k0, k1     *graph.Node // the step's key: [1, 1], or [runs, 1]
+	lead, draw int         // 0 for one run; number of the draw
+}
+
+func (s *Step) one() source { return s.source(0) }
+
+func (s *Step) each(method string) source {
+	s.mustHaveRuns(method)
+	return s.source(s.runs)
+}
+
+func (s *Step) mustHaveRuns(method string) {
+	if s.runs == 0 {
+		panic(fmt.Errorf("%s: the loop's Runs is 0, must be at least 1", method))
+	}
+}
+
+func (s *Step) source(lead int) source {
+	// The step's own key first; its draws count from there.
+	step := graph.ConvertDType(s.count, dtypes.Uint64)
+	lo := graph.ConvertDType(graph.BitwiseAnd(step, graph.Scalar(s.g, dtypes.Uint64, uint64(math.MaxUint32))), dtypes.Uint32)
+	hi := graph.ConvertDType(graph.BitwiseShiftRightLogicalScalar(step, 32), dtypes.Uint32)
+	rows := max(1, lead)
+	word := func(i int) *graph.Node { return graph.Slice(s.key, graph.AxisRange(0, rows), graph.AxisElem(i)) }
+	same := func(x *graph.Node) *graph.Node { return graph.BroadcastToDims(x, rows, 1) }
+	k0, k1 := threefry(word(0), word(1), same(lo), same(hi))
+	src := source{s.g, k0, k1, lead, s.draws}
+	s.draws++
+	return src
+}
+
+func (src source) uniform(shape shapes.Shape) *graph.Node {
 	size := shape.Size()
 	switch shape.DType {
 	case dtypes.Float32:
-		x, y := s.words((size + 1) / 2)
-		return shaped(shape, fraction32(x), fraction32(y))
+		x, y := src.words((size + 1) / 2)
+		return src.shaped(shape, fraction32(x), fraction32(y))
 	case dtypes.Float64:
-		x, y := s.words(size)
-		return shaped(shape, fraction64(x, y))
+		x, y := src.words(size)
+		return src.shaped(shape, fraction64(x, y))
 	}
 	panic(fmt.Errorf("Uniform: dtype is %s, must be Float32 or Float64", shape.DType))
 }
 
-// Normal draws from the normal distribution of mean 0 and deviation 1, by Box and Muller's method. The dtype is Float32
-// (values up to 6.7 deviations) or Float64 (8.6).
-func (s *Step) Normal(shape shapes.Shape) *graph.Node {
+func (src source) normal(shape shapes.Shape) *graph.Node {
 	half := (shape.Size() + 1) / 2
 	var radius, angle *graph.Node
 	switch shape.DType {
 	case dtypes.Float32:
-		x, y := s.words(half)
+		x, y := src.words(half)
 		// (x+½)/2³² is never 0, so the logarithm is finite, and keeps all 32 bits where it is small.
-		u := graph.MulScalar(graph.AddScalar(graph.ConvertDType(x, dtypes.Float32), 0.5), math.Exp2(-32))
-		radius, angle = u, fraction32(y)
+		radius = graph.MulScalar(graph.AddScalar(graph.ConvertDType(x, dtypes.Float32), 0.5), math.Exp2(-32))
+		angle = fraction32(y)
 	case dtypes.Float64:
-		x, y := s.words(2 * half)
+		x, y := src.words(2 * half)
 		u := fraction64(x, y)
-		radius = graph.OneMinus(graph.Slice(u, graph.AxisRange(0, half)))
-		angle = graph.Slice(u, graph.AxisRange(half))
+		radius = graph.OneMinus(graph.Slice(u, graph.AxisRange(), graph.AxisRange(0, half)))
+		angle = graph.Slice(u, graph.AxisRange(), graph.AxisRange(half))
 	default:
 		panic(fmt.Errorf("Normal: dtype is %s, must be Float32 or Float64", shape.DType))
 	}
 	radius = graph.Sqrt(graph.MulScalar(graph.Log(radius), -2))
 	angle = graph.MulScalar(angle, 2*math.Pi)
-	return shaped(shape, graph.Mul(radius, graph.Cos(angle)), graph.Mul(radius, graph.Sin(angle)))
+	return src.shaped(shape, graph.Mul(radius, graph.Cos(angle)), graph.Mul(radius, graph.Sin(angle)))
 }
 
-// Integers draws int32 values from 0, …, n-1; n is between 1 and 2³¹-1. No value is likelier than another by more than
-// a factor 1+n/2³².
-func (s *Step) Integers(n int, dims ...int) *graph.Node {
+func (src source) integers(n int, dims []int) *graph.Node {
 	if n < 1 || n > math.MaxInt32 {
 		panic(fmt.Errorf("Integers: n is %d, must be between 1 and %d", n, math.MaxInt32))
 	}
 	shape := shapes.Make(dtypes.Int32, dims...)
-	x, y := s.words((shape.Size() + 1) / 2)
+	x, y := src.words((shape.Size() + 1) / 2)
 	scale := func(w *graph.Node) *graph.Node {
 		wide := graph.MulScalar(graph.ConvertDType(w, dtypes.Uint64), n)
 		return graph.ConvertDType(graph.BitwiseShiftRightLogicalScalar(wide, 32), dtypes.Int32)
 	}
-	return shaped(shape, scale(x), scale(y))
+	return src.shaped(shape, scale(x), scale(y))
 }
 
-// words returns two vectors of n random uint32 each: the next draw of this step.
-func (s *Step) words(n int) (x, y *graph.Node) {
-	if n == 0 {
-		n = 1 // an empty tensor still counts as a draw
-	}
-	g := s.g
-	// The step's own key first, then one block a counter: (place in the tensor, draw of the step).
-	step := graph.ConvertDType(s.count, dtypes.Uint64)
-	lo := graph.ConvertDType(graph.BitwiseAnd(step, graph.Scalar(g, dtypes.Uint64, uint64(math.MaxUint32))), dtypes.Uint32)
-	hi := graph.ConvertDType(graph.BitwiseShiftRightLogicalScalar(step, 32), dtypes.Uint32)
-	k0 := graph.Squeeze(graph.Slice(s.key, graph.AxisElem(0)))
-	k1 := graph.Squeeze(graph.Slice(s.key, graph.AxisElem(1)))
-	k0, k1 = threefry(k0, k1, lo, hi)
+// words returns two random uint32 for each run and each of n places: the block cipher's values at the counters
+// (place in the tensor, draw of the step).
+func (src source) words(n int) (x, y *graph.Node) {
+	rows := max(1, src.lead)
+	place := graph.Iota(src.g, shapes.Make(dtypes.Uint32, rows, n), 1)
+	draw := graph.BroadcastToDims(graph.Scalar(src.g, dtypes.Uint32, src.draw), rows, n)
+	return threefry(graph.BroadcastToDims(src.k0, rows, n), graph.BroadcastToDims(src.k1, rows, n), place, draw)
+}
 
-	place := graph.Iota(g, shapes.Make(dtypes.Uint32, n), 0)
-	draw := graph.BroadcastToDims(graph.Scalar(g, dtypes.Uint32, s.draws), n)
-	s.draws++
-	x, y = threefry(graph.BroadcastToDims(k0, n), graph.BroadcastToDims(k1, n), place, draw)
-	return graph.StopGradient(x), graph.StopGradient(y)
+// shaped lays the parts out one after the other in the shape, and drops what is too much.
+func (src source) shaped(shape shapes.Shape, parts ...*graph.Node) *graph.Node {
+	flat := parts[0]
+	if len(parts) > 1 {
+		flat = graph.Concatenate(parts, 1)
+	}
+	if size := shape.Size(); size < flat.Shape().Dim(1) {
+		flat = graph.Slice(flat, graph.AxisRange(), graph.AxisRange(0, size))
+	}
+	dims := shape.Dimensions
+	if src.lead > 0 {
+		dims = append([]int{src.lead}, dims...)
+	}
+	return graph.StopGradient(graph.Reshape(flat, dims...))
 }
 
 // rotations of Threefry-2×32, round by round; table 2 of the source.
@@ -123,17 +180,12 @@ func fraction64(x, y *graph.Node) *graph.Node {
 	return graph.MulScalar(graph.ConvertDType(graph.BitwiseShiftRightLogicalScalar(wide, 11), dtypes.Float64), math.Exp2(-53))
 }
 
-// shaped lays the parts out one after the other in the shape, and drops what is too much.
-func shaped(shape shapes.Shape, parts ...*graph.Node) *graph.Node {
-	flat := parts[0]
-	if len(parts) > 1 {
-		flat = graph.Concatenate(parts, 0)
+// seedKeys are the generator's keys for the seeds seed, seed+1, …, one a run.
+func seedKeys(seed int64, runs int) []uint32 {
+	var keys []uint32
+	for i := range max(1, runs) {
+		s := uint64(seed) + uint64(i)
+		keys = append(keys, uint32(s), uint32(s>>32))
 	}
-	if size := shape.Size(); size < flat.Shape().Size() {
-		flat = graph.Slice(flat, graph.AxisRange(0, size))
-	}
-	return graph.Reshape(flat, shape.Dimensions...)
+	return keys
 }
-
-// seedKey is the generator's key for a seed.
-func seedKey(seed int64) []uint32 { return []uint32{uint32(uint64(seed)), uint32(uint64(seed) >> 32)} }

@@ -30,6 +30,9 @@ func (p *Program) Run(ctx context.Context, state, inputs Vars, steps int, seed i
 // Resume does steps further steps from where a result ended, with its seed: the numbers are those of one uninterrupted
 // run. The new result's Steps and Traces include the old ones.
 func (p *Program) Resume(ctx context.Context, from *Result, inputs Vars, steps int) (*Result, error) {
+	if from == nil || from.Steps < 0 {
+		return nil, fmt.Errorf("scan: %s: the result to resume is nil or of a negative number of steps", p.plan.loop.Name)
+	}
 	return p.run(ctx, from, inputs, steps)
 }
 
@@ -46,9 +49,13 @@ func (p *Program) run(ctx context.Context, from *Result, inputs Vars, steps int)
 	if err != nil {
 		return nil, err
 	}
-	r, err := p.start(from, inputs, steps)
+	r := &running{Program: p, done: from.Steps, end: from.Steps + steps, seed: from.Seed}
+	err = try(p.plan.loop.Name, "moving the tensors to the device", func() error { return r.start(from, inputs) })
 	if err != nil {
 		return nil, err
+	}
+	if r.key != nil {
+		defer free([]compute.Buffer{r.key})
 	}
 	return r.loop(ctx)
 }
@@ -57,22 +64,25 @@ func (p *Program) run(ctx context.Context, from *Result, inputs Vars, steps int)
 func (p *Program) check(what string, vars Vars, want []spec) error {
 	got, err := specs(p.plan.loop.Name, what, vars)
 	errs := []error{err}
-	shapesOf := make(map[string]shapes.Shape)
+	bad := func(format string, args ...any) {
+		errs = append(errs, fmt.Errorf("scan: %s: %s "+format, append([]any{p.plan.loop.Name, what}, args...)...))
+	}
+	known := make(map[string]shapes.Shape)
 	var names []string
 	for _, s := range want {
-		shapesOf[s.name] = s.shape
+		known[s.name] = s.shape
 		names = append(names, s.name)
-		if vars[s.name] == nil {
-			errs = append(errs, fmt.Errorf("scan: %s: %s %q is missing", p.plan.loop.Name, what, s.name))
+		if _, ok := vars[s.name]; !ok {
+			bad("%q is missing", s.name)
 		}
 	}
 	for _, s := range got {
-		shape, ok := shapesOf[s.name]
+		shape, ok := known[s.name]
 		switch {
 		case !ok:
-			errs = append(errs, fmt.Errorf("scan: %s: %s has %q, %s", p.plan.loop.Name, what, s.name, list(names)))
+			bad("%q is unknown, %s", s.name, list(names))
 		case !shape.Equal(s.shape):
-			errs = append(errs, fmt.Errorf("scan: %s: %s %q is %s, must be %s as compiled", p.plan.loop.Name, what, s.name, s.shape, shape))
+			bad("%q is %s, must be %s as compiled", s.name, s.shape, shape)
 		}
 	}
 	return errors.Join(errs...)
@@ -83,90 +93,51 @@ type running struct {
 	*Program
 	inputs    []compute.Buffer // lent by the caller's tensors
 	state     []compute.Buffer
-	owned     bool // the state's buffers are ours, not the caller's
-	key       compute.Buffer
+	owned     bool           // the state's buffers are ours, not the caller's
+	key       compute.Buffer // nil where nothing is drawn
 	streams   []*stream
 	traces    []*record
 	done, end int
 	seed      int64
 }
 
-// record collects a trace on the host.
-type record struct {
-	spec  // of one step
-	bytes []byte
-}
-
-// take appends the first rows rows of a device buffer.
-func (t *record) take(b compute.Buffer, rows int) error {
-	if rows == 0 || t.shape.Size() == 0 {
-		return nil
-	}
-	shape, err := b.Shape()
-	if err != nil {
-		return err
-	}
-	flat := dtypes.MakeAnySlice(shape.DType, shape.Size())
-	if err := b.ToFlatData(flat); err != nil {
-		return err
-	}
-	t.bytes = append(t.bytes, dtypes.UnsafeByteSliceFromAny(flat)[:rows*int(t.shape.ByteSize())]...)
-	return nil
-}
-
-// tensor of the first rows rows.
-func (t *record) tensor(rows int) (*tensors.Tensor, error) {
-	return tensors.FromRaw(nil, device, shapes.Make(t.shape.DType, append([]int{rows}, t.shape.Dimensions...)...), t.bytes)
-}
-
-func (p *Program) start(from *Result, inputs Vars, steps int) (r *running, err error) {
-	r = &running{Program: p, done: from.Steps, end: from.Steps + steps, seed: from.Seed}
-	err = try(p.plan.loop.Name, "moving the tensors to the device", func() error {
-		for _, s := range p.plan.state {
-			b, err := p.lend(from.State[s.name])
-			if err != nil {
-				return err
-			}
-			r.state = append(r.state, b)
+func (r *running) start(from *Result, inputs Vars) (err error) {
+	for _, s := range r.plan.state {
+		b, err := r.lend(from.State[s.name])
+		if err != nil {
+			return err
 		}
-		for _, s := range p.plan.inputs {
-			b, err := p.lend(inputs[s.name])
-			if err != nil {
-				return err
-			}
-			r.inputs = append(r.inputs, b)
-		}
-		if p.plan.random {
-			r.key, err = p.backend.BufferFromFlatData(device, seedKey(r.seed), keyShape)
-		}
-		return err
-	})
-	if err != nil {
-		return nil, err
+		r.state = append(r.state, b)
 	}
-	for i, w := range p.plan.windows {
+	for _, s := range r.plan.inputs {
+		b, err := r.lend(inputs[s.name])
+		if err != nil {
+			return err
+		}
+		r.inputs = append(r.inputs, b)
+	}
+	for i, w := range r.plan.windows {
 		r.streams = append(r.streams, newStream(w, r.seed, i))
 	}
-	for _, t := range p.plan.traces {
-		rec := &record{spec: t}
-		if old := from.Traces[t.name]; old != nil {
-			if err := old.ConstBytes(func(b []byte) { rec.bytes = append(rec.bytes, b...) }); err != nil {
-				return nil, err
-			}
+	for _, t := range r.plan.traces {
+		rec, err := newRecord(t, from.Traces[t.name])
+		if err != nil {
+			return err
 		}
 		r.traces = append(r.traces, rec)
 	}
-	return r, nil
+	if r.plan.random {
+		r.key, err = r.backend.BufferFromFlatData(device, seedKeys(r.seed, r.plan.loop.Runs), r.plan.keyShape())
+	}
+	return err
 }
 
 // lend returns the buffer of a caller's tensor on the program's device.
 func (p *Program) lend(t *tensors.Tensor) (compute.Buffer, error) {
 	if b, err := t.Backend(); err == nil && b != p.backend {
-		clone, err := t.LocalClone()
-		if err != nil {
+		if t, err = t.LocalClone(); err != nil {
 			return nil, err
 		}
-		t = clone
 	}
 	return t.Buffer(p.backend, device)
 }
@@ -179,7 +150,7 @@ func (r *running) loop(ctx context.Context) (*Result, error) {
 		}
 		n := r.chunk()
 		began := time.Now()
-		bad, err := r.advance(ctx, n)
+		bad, err := r.advance(n)
 		if err != nil {
 			return nil, fmt.Errorf("scan: %s: steps after %d: %w", r.plan.loop.Name, r.done, err)
 		}
@@ -210,32 +181,30 @@ func (r *running) chunk() int {
 	if c := r.plan.loop.Chunk; c > 0 {
 		n = c
 	}
-	n = min(n, r.end-r.done, r.capacity.steps)
-	if len(r.plan.traces) > 0 {
-		n = min(n, r.capacity.records*r.plan.loop.TraceEvery-r.done%r.plan.loop.TraceEvery)
+	n = min(n, r.end-r.done)
+	if r.mode == Fused {
+		n = min(n, r.layout.steps)
+		if len(r.traces) > 0 {
+			every := r.plan.loop.TraceEvery
+			n = min(n, (r.done/every+r.layout.records)*every-r.done)
+		}
 	}
 	return n
 }
 
 // advance does n steps, or fewer where one is not finite: then it returns that step's number, and the run stands just
 // before it.
-func (r *running) advance(ctx context.Context, n int) (bad int, err error) {
-	before, owned := r.state, r.owned
+func (r *running) advance(n int) (bad int, err error) {
+	before, owned, start := r.state, r.owned, r.done
 	marks := make([]int, len(r.traces))
 	for i, t := range r.traces {
 		marks[i] = len(t.bytes)
 	}
-	for start := r.done; ; {
-		bad, err = r.call(n)
-		if err != nil {
-			return 0, err
-		}
-		if bad == 0 {
-			if owned {
-				free(before)
-			}
-			return 0, nil
-		}
+	bad, err = r.call(n)
+	if err != nil {
+		return 0, err
+	}
+	if bad > 0 {
 		// Once more from the start of the chunk, up to the step before.
 		free(r.state)
 		r.state, r.owned, r.done = before, owned, start
@@ -249,20 +218,18 @@ func (r *running) advance(ctx context.Context, n int) (bad int, err error) {
 		if err != nil {
 			return 0, err
 		}
-		if again == 0 {
-			return bad, nil
+		if again > 0 {
+			return 0, fmt.Errorf("the same steps gave other numbers the second time: step %d is not finite", again)
 		}
-		return 0, fmt.Errorf("step %d is finite or not from one call to the next", again)
 	}
+	if owned {
+		free(before)
+	}
+	return bad, nil
 }
 
-func free(buffers []compute.Buffer) {
-	for _, b := range buffers {
-		_ = b.Finalize() // only frees memory early
-	}
-}
-
-// call does n steps and takes over state and traces. It leaves the old state's buffers to the caller.
+// call does n steps and takes over state and traces. It leaves the old state's buffers to the caller, and returns the
+// first step that was not finite.
 func (r *running) call(n int) (bad int, err error) {
 	if r.mode == Fused {
 		return r.callFused(n)
@@ -270,142 +237,33 @@ func (r *running) call(n int) (bad int, err error) {
 	return r.callSteps(n)
 }
 
+// scalar moves a number to the device.
 func (r *running) scalar(v int) (compute.Buffer, error) {
 	return r.backend.BufferFromFlatData(device, []int64{int64(v)}, countShape)
 }
 
-func (r *running) callFused(n int) (bad int, err error) {
-	var own []compute.Buffer // freed afterwards
-	defer func() { free(own) }()
-	fresh := func(flat any, shape shapes.Shape) {
-		if err != nil {
-			return
-		}
-		var b compute.Buffer
-		if b, err = r.backend.BufferFromFlatData(device, flat, shape); err == nil {
-			own = append(own, b)
-		}
-	}
-	for _, v := range []int{r.done, r.done + n, r.done} {
-		fresh([]int64{int64(v)}, countShape)
-	}
-	if r.plan.guarded() {
-		fresh([]int64{0}, countShape)
-	}
-	args := append([]compute.Buffer{}, own...)
-	if r.plan.random {
-		args = append(args, r.key)
-	}
-	for _, st := range r.streams {
-		flat := make([]int32, r.capacity.steps*st.n)
-		st.fill(flat[:n*st.n], r.done)
-		fresh(flat, shapes.Make(dtypes.Int32, r.capacity.steps, st.n))
-		if err == nil {
-			args = append(args, own[len(own)-1])
-		}
-	}
-	if err != nil {
-		return 0, err
-	}
-	args = append(append(args, r.state...), r.inputs...)
-	out, err := r.exec.Execute(args, nil, device)
-	if err != nil {
-		return 0, err
-	}
-	k := len(r.state)
-	own = append(own, out[k:]...)
-	for i, t := range r.traces {
-		if err := t.take(out[k+i], (r.done+n)/r.plan.loop.TraceEvery-r.done/r.plan.loop.TraceEvery); err != nil {
-			return 0, err
-		}
-	}
-	if r.plan.guarded() {
-		if bad, err = readInt(out[len(out)-1]); err != nil {
-			return 0, err
-		}
-	}
-	r.state, r.owned, r.done = out[:k:k], true, r.done+n
-	return bad, nil
-}
-
-func (r *running) callSteps(n int) (bad int, err error) {
-	p := r.plan
-	count, err := r.scalar(r.done)
-	if err != nil {
-		return 0, err
-	}
-	var badBuffer compute.Buffer
-	if p.guarded() {
-		if badBuffer, err = r.scalar(0); err != nil {
-			return 0, err
-		}
-	}
-	for i := range n {
-		args := []compute.Buffer{count}
-		donate := []bool{true}
-		add := func(give bool, bs ...compute.Buffer) {
-			for _, b := range bs {
-				args, donate = append(args, b), append(donate, give)
-			}
-		}
-		if p.guarded() {
-			add(true, badBuffer)
-		}
-		if p.random {
-			add(false, r.key)
-		}
-		for _, st := range r.streams {
-			flat := make([]int32, st.n)
-			st.fill(flat, r.done)
-			b, err := r.backend.BufferFromFlatData(device, flat, shapes.Make(dtypes.Int32, st.n))
-			if err != nil {
-				return 0, err
-			}
-			add(true, b)
-		}
-		add(i > 0, r.state...) // the chunk's first state may be needed again
-		add(false, r.inputs...)
-		out, err := r.exec.Execute(args, donate, device)
-		if err != nil {
-			return 0, err
-		}
-		count, out = out[0], out[1:]
-		if p.guarded() {
-			badBuffer, out = out[0], out[1:]
-		}
-		k := len(r.state)
-		r.state, r.owned, out = out[:k:k], true, out[k:]
-		r.done++
-		for j, t := range r.traces {
-			if r.done%p.loop.TraceEvery == 0 {
-				if err := t.take(out[j], 1); err != nil {
-					return 0, err
-				}
-			}
-		}
-		free(out)
-	}
-	free([]compute.Buffer{count})
-	if p.guarded() {
-		if bad, err = readInt(badBuffer); err != nil {
-			return 0, err
-		}
-		free([]compute.Buffer{badBuffer})
-	}
-	return bad, nil
-}
-
-func readInt(b compute.Buffer) (int, error) {
+// number reads one back.
+func number(b compute.Buffer) (int, error) {
 	flat := make([]int64, 1)
 	err := b.ToFlatData(flat)
 	return int(flat[0]), err
 }
 
-// result hands the state over as tensors.
+// free gives memory back before the garbage collector would.
+func free(buffers []compute.Buffer) {
+	for _, b := range buffers {
+		if b != nil {
+			_ = b.Finalize() // it would be collected anyway
+		}
+	}
+}
+
+// result hands state and traces over as tensors.
 func (r *running) result(status Status) (*Result, error) {
 	res := &Result{
 		State: Vars{}, Traces: Vars{}, Steps: r.done, Seed: r.seed, Status: status, Mode: r.mode, Why: r.why,
 	}
+	var errs []error
 	for i, s := range r.plan.state {
 		var err error
 		if r.owned {
@@ -413,15 +271,15 @@ func (r *running) result(status Status) (*Result, error) {
 		} else {
 			res.State[s.name], err = copyOf(r.state[i], s.shape)
 		}
-		if err != nil {
-			return nil, fmt.Errorf("scan: %s: reading state %q: %w", r.plan.loop.Name, s.name, err)
-		}
+		errs = append(errs, err)
 	}
 	for _, t := range r.traces {
 		var err error
-		if res.Traces[t.name], err = t.tensor(r.done / r.plan.loop.TraceEvery); err != nil {
-			return nil, fmt.Errorf("scan: %s: reading trace %q: %w", r.plan.loop.Name, t.name, err)
-		}
+		res.Traces[t.name], err = t.tensor(r.done / r.plan.loop.TraceEvery)
+		errs = append(errs, err)
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, fmt.Errorf("scan: %s: reading the result: %w", r.plan.loop.Name, err)
 	}
 	return res, nil
 }

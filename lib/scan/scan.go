@@ -58,9 +58,13 @@ type Loop struct {
 	// one step to the next goes through Get and Set. It may panic, as graph building does; Compile returns the panic
 	// as an error.
 	Step func(s *Step)
+	// Runs, if not 0, is the number of independent runs that the step holds along a leading axis, with the seeds
+	// seed, seed+1, …: see [Step.NormalEach] and [Step.BatchEach].
+	Runs int
 	// Mode insists on a way to run; default Auto.
 	Mode Mode
-	// TraceEvery n records steps n, 2n, 3n, …; default 1, every step.
+	// TraceEvery n records steps n, 2n, 3n, …; default 1, every step. What only a trace needs, e.g. an evaluation, is
+	// not computed at the other steps.
 	TraceEvery int
 	// Chunk is the most steps between two looks at the context and two calls of Progress; default: chosen so that
 	// a chunk takes about a tenth of a second.

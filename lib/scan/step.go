@@ -25,6 +25,7 @@ type Step struct {
 	windows []window
 	indices []*graph.Node // one a window
 	draws   int           // random draws so far in this step
+	runs    int           // of the loop
 }
 
 // Graph the step is built in.

@@ -6,3 +6,6 @@ import "github.com/gomlx/compute"
 
 // alias does nothing: only XLA needs to be told.
 func alias(compute.Value, int) {}
+
+// separate is not known for other backends.
+func separate(compute.Builder) bool { return false }
