@@ -63,7 +63,15 @@ func (r *run) judge(ctx context.Context, result *report.Notebook, end event, ran
 		}
 	default: // lost
 		end.Cell = -1
-		fail(report.KernelDied, memoryCure, "%s", end.Message)
+		if end.Code != nil {
+			fail(report.KernelDied, memoryCure, "%s", end.Message)
+			return
+		}
+		last := ""
+		if n := len(end.Traceback); n > 0 {
+			last = ": " + end.Traceback[n-1]
+		}
+		fail(report.NotStarted, "'go run ./kernels setup' repairs the Python environment.", "%s%s", end.Message, last)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/hindsight-go/hindsight/kernels/internal/term"
@@ -14,6 +15,10 @@ import (
 
 // errNotebookTimeout ends a notebook's context where its time is up.
 var errNotebookTimeout = errors.New("notebook timeout")
+
+// A kernel that dies while it starts gets another chance: Jupyter picks free ports
+// for it, and until it has them another program can take one.
+const startTries = 3
 
 // blank is the result of a task that has not run: what remains of it after Ctrl-C.
 func (r *run) blank(t *task) report.Notebook {
@@ -45,21 +50,29 @@ func (r *run) one(ctx context.Context, t *task) (report.Notebook, error) {
 
 	view := newView(r.progress, t, r.Verbose, !term.Is(r.Progress))
 	ran := notebook.Run{Outputs: map[int][]notebook.Output{}, Counts: map[int]int{}}
-	end, err := work(ctx, r.Root.Python(), r.Root.Join("kernels", "python", "runner", "worker.py"), scratch, job{
+	script := r.Root.Join("kernels", "python", "runner", "worker.py")
+	request := job{
 		Notebook: t.path, Kernel: t.kernel, Folder: filepath.Dir(t.path), Parameters: t.values,
 		CellTimeout: r.CellTimeout.Seconds(), StartTimeout: startTimeout.Seconds(),
-	}, func(e event) {
-		switch e.Event {
-		case "prepared":
-			result.Cells, ran.Injected = e.Cells, e.Injected
-		case "outputs":
-			ran.Outputs[e.Index] = e.Outputs
-			if e.Count != nil {
-				ran.Counts[e.Index] = *e.Count
+	}
+	var end event
+	for range startTries {
+		end, err = work(ctx, r.Root.Python(), script, scratch, request, func(e event) {
+			switch e.Event {
+			case "prepared":
+				result.Cells, ran.Injected = e.Cells, e.Injected
+			case "outputs":
+				ran.Outputs[e.Index] = e.Outputs
+				if e.Count != nil {
+					ran.Counts[e.Index] = *e.Count
+				}
 			}
+			view.event(e)
+		})
+		if end.Status != endStart || !strings.Contains(end.Message, "Kernel died") {
+			break
 		}
-		view.event(e)
-	})
+	}
 	if err != nil {
 		view.end(result)
 		return result, err

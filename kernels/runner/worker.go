@@ -146,7 +146,7 @@ func work(ctx context.Context, python, script, scratch string, j job, watch func
 	close(ended)
 	<-stopped
 	stdin.Close()
-	waitErr := cmd.Wait()
+	_ = cmd.Wait() // how it ended is in ProcessState
 	// A worker that was lost leaves its kernel, and a kernel that died leaves the
 	// program of its cell.
 	killGroup(kernel)
@@ -155,10 +155,11 @@ func work(ctx context.Context, python, script, scratch string, j job, watch func
 			end.Status = endCancelled
 			return end, nil
 		}
-		end.Message = "the Python process that drives the kernel ended early"
-		if waitErr != nil && !errors.Is(waitErr, exec.ErrWaitDelay) {
-			end.Message = fmt.Sprintf("the Python process that drives the kernel ended early (%v)", waitErr)
+		if status, ok := cmd.ProcessState.Sys().(syscall.WaitStatus); ok && status.Signaled() {
+			code := -int(status.Signal())
+			end.Code = &code
 		}
+		end.Message = fmt.Sprintf("the Python process that drives the kernel ended early (%v)", cmd.ProcessState)
 	}
 	if end.Status == endLost || end.Status == endStart || end.Status == endDead {
 		end.Traceback = append(end.Traceback, stderr.lines()...)

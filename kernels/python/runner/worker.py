@@ -148,6 +148,8 @@ async def execute(job: Json, events: Events) -> Json:
             code = client.process.poll() if client.process else None
             return {"status": "dead", "cell": client.current, "code": code}
         return {"status": "start", "message": str(e)}
+    except OSError as e:  # the kernel's program is missing or cannot be executed
+        return {"status": "start", "message": str(e)}
     finally:
         client.flush()
 
