@@ -33,6 +33,7 @@ func TestRecord(t *testing.T) {
 	require.Len(t, nb.Cells[2].Outputs, 2)
 	require.Equal(t, "in lib/optim\n", nb.Cells[2].Outputs[0].Text)
 	require.NotContains(t, after, `"execution_count": 7`)
+	require.Contains(t, c.log.String(), "recorded notebooks/02-x.ipynb\nrecorded notebooks/REPRODUCTION.md\n")
 	page := c.read("notebooks", "REPRODUCTION.md")
 	require.Contains(t, page, "| [Title of 02-x](02-x.ipynb) | quick | 2 | 1 | 1 | 0 |")
 
@@ -59,6 +60,7 @@ func TestRecordAnotherScale(t *testing.T) {
 	c.file(c.root.Join("notebooks", "02-x.ipynb.sh"), script+`| sed s/quick/paper/)"; end ok`)
 	c.mustRun(func(o *Options) { record(o); o.Scale = "paper" })
 	require.Equal(t, committed, c.read("notebooks", "02-x.ipynb"))
+	require.Contains(t, c.log.String(), "notebooks/02-x.ipynb keeps its outputs, which are not those of paper scale; its claims are recorded\n")
 	page := c.read("notebooks", "REPRODUCTION.md")
 	require.Contains(t, page, "## Title of 02-x, quick scale")
 	require.Contains(t, page, "## Title of 02-x, paper scale")

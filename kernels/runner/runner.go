@@ -218,11 +218,13 @@ func (r *run) record(tasks []*task, results []report.Notebook) error {
 		if result.Status != report.Passed || filepath.Dir(t.path) != r.Root.Notebooks() {
 			continue
 		}
-		if len(t.values) == 0 {
-			if err := r.recordOutputs(normalizer, t, result); err != nil {
-				problems = append(problems, fmt.Errorf("%s was not recorded: %w", t.shown, err))
-				continue
-			}
+		if len(t.values) > 0 {
+			r.progress.Printf("%s keeps its outputs, which are not those of %s scale; its claims are recorded", t.shown, t.scale)
+		} else if changed, err := r.recordOutputs(normalizer, t, result); err != nil {
+			problems = append(problems, fmt.Errorf("%s was not recorded: %w", t.shown, err))
+			continue
+		} else if changed {
+			r.progress.Printf("recorded %s", t.shown)
 		}
 		recorded = append(recorded, result)
 	}
@@ -243,45 +245,46 @@ func (r *run) record(tasks []*task, results []report.Notebook) error {
 	}
 	content, err := report.Reproduction(string(old), recorded, all)
 	if err == nil && content != string(old) {
-		err = r.write(page, []byte(content))
+		if err = r.write(page, []byte(content)); err == nil {
+			r.progress.Printf("recorded notebooks/REPRODUCTION.md")
+		}
 	}
 	return errors.Join(append(problems, err)...)
 }
 
-func (r *run) recordOutputs(normalizer *notebook.Normalizer, t *task, result report.Notebook) error {
+// recordOutputs writes a notebook's outputs into its file, and says whether that
+// changed it.
+func (r *run) recordOutputs(normalizer *notebook.Normalizer, t *task, result report.Notebook) (bool, error) {
 	if result.Output == "" {
-		return fmt.Errorf("its executed copy is not in %s; run it again with --all", r.Out)
+		return false, fmt.Errorf("its executed copy is not in %s; run it again with --all", r.Out)
 	}
 	executed, err := notebook.Read(filepath.Join(r.Out, result.Output))
 	if err != nil {
-		return err
+		return false, err
 	}
 	outputs := map[int][]notebook.Output{}
 	for i, c := range executed.Cells {
 		outputs[i] = c.Outputs
 	}
 	if outputs, err = normalizer.Outputs(outputs); err != nil {
-		return err
+		return false, err
 	}
 	file, err := t.nb.Recorded(outputs)
 	if err != nil {
-		return err
+		return false, err
 	}
 	if err := notebook.CheckSize(t.shown, file); err != nil {
-		return err
+		return false, err
 	}
 	old, err := os.ReadFile(t.path)
-	if err != nil {
-		return err
-	}
-	if string(old) == string(file) {
-		return nil
+	if err != nil || string(old) == string(file) {
+		return false, err
 	}
 	// It may have been edited while it ran.
 	if now, err := notebook.Parse(old); err != nil || !slices.EqualFunc(now.Cells, t.nb.Cells, func(a, b notebook.Cell) bool { return a.Source == b.Source }) {
-		return fmt.Errorf("it was changed while it ran; run it again")
+		return false, fmt.Errorf("it was changed while it ran; run it again")
 	}
-	return r.write(t.path, file)
+	return true, r.write(t.path, file)
 }
 
 // Summary says in a few lines how a run ended, and how to go on.
