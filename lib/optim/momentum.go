@@ -1,0 +1,92 @@
+package optim
+
+import "github.com/gomlx/gomlx/core/graph"
+
+// Trace is momentum: b ← μ·b + g, and b is the new direction. State: 1 number a parameter.
+//
+// Average takes b ← μ·b + (1−μ)·g instead, the moving-average form, whose steps are 1−μ times as long.
+// Hyper-parameter: "momentum". Source: Polyak (1964); Nesterov (1983), in the form of Sutskever et al. (2013).
+type Trace struct {
+	Momentum float64 // μ in [0, 1); default 0.9, none with [Zero]
+	Nesterov bool    // the direction is μ·b + g (or its average form) with the new b: one step ahead
+	Average  bool
+}
+
+var _ Transform = Trace{}
+
+// Init implements Transform.
+func (m Trace) Init(params []Param) State { return zeros(params, "momentum") }
+
+// Update implements Transform.
+func (m Trace) Update(s *Step, updates []*graph.Node, state State) ([]*graph.Node, State) {
+	mix := func(buffer, g *graph.Node) *graph.Node {
+		mu := s.decay("momentum", or(m.Momentum, 0.9), g.DType())
+		if m.Average {
+			return mu.average(buffer, g)
+		}
+		return graph.Add(scale(buffer, mu.beta), g)
+	}
+	old := state.get(0, len(updates))
+	buffers := each(updates, func(i int, g *graph.Node) *graph.Node { return mix(old[i], g) })
+	out := buffers
+	if m.Nesterov {
+		out = each(updates, func(i int, g *graph.Node) *graph.Node { return mix(buffers[i], g) })
+	}
+	return out, state.with(buffers)
+}
+
+// Validate implements Transform.
+func (m Trace) Validate() error {
+	c := check("Trace")
+	c.in("Momentum", m.Momentum, 0, 1, false)
+	return c.join()
+}
+
+// ScaleBySign replaces each entry by its sign; 0 stays 0. No state.
+//
+// Source: Bernstein et al. (2018), signSGD.
+type ScaleBySign struct{ stateless }
+
+var _ Transform = ScaleBySign{}
+
+// Update implements Transform.
+func (ScaleBySign) Update(_ *Step, updates []*graph.Node, _ State) ([]*graph.Node, State) {
+	return each(updates, func(_ int, g *graph.Node) *graph.Node { return graph.Sign(g) }), nil
+}
+
+// Validate implements Transform.
+func (ScaleBySign) Validate() error { return nil }
+
+// ScaleByLion is sign(β₁m + (1−β₁)g), and then m ← β₂m + (1−β₂)g. State: 1 number a parameter. Its learning rate is 3 to
+// 10 times smaller than Adam's, its decay as much larger.
+//
+// Hyper-parameters: "beta1", "beta2". Source: Chen et al. (2023), Symbolic Discovery of Optimization Algorithms,
+// Algorithm 2.
+type ScaleByLion struct {
+	Beta1 float64 // in [0, 1); default 0.9
+	Beta2 float64 // in [0, 1); default 0.99
+}
+
+var _ Transform = ScaleByLion{}
+
+// Init implements Transform.
+func (l ScaleByLion) Init(params []Param) State { return zeros(params, "m") }
+
+// Update implements Transform.
+func (l ScaleByLion) Update(s *Step, updates []*graph.Node, state State) ([]*graph.Node, State) {
+	m := state.get(0, len(updates))
+	next := each(updates, func(i int, g *graph.Node) *graph.Node {
+		return s.decay("beta2", or(l.Beta2, 0.99), g.DType()).average(m[i], g)
+	})
+	return each(updates, func(i int, g *graph.Node) *graph.Node {
+		return graph.Sign(s.decay("beta1", or(l.Beta1, 0.9), g.DType()).average(m[i], g))
+	}), state.with(next)
+}
+
+// Validate implements Transform.
+func (l ScaleByLion) Validate() error {
+	c := check("ScaleByLion")
+	c.in("Beta1", l.Beta1, 0, 1, false)
+	c.in("Beta2", l.Beta2, 0, 1, false)
+	return c.join()
+}
