@@ -39,7 +39,7 @@ func (p *Progress) Printf(format string, args ...any) {
 	p.say(fmt.Sprintf(format, args...))
 }
 
-// Task starts a task. It ends with exactly one of Done, Skip and Fail.
+// Task starts a task. It ends with the first call of Done, Skip, Drop, Warn or Fail.
 func (p *Progress) Task(name string) *Task {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -123,6 +123,9 @@ func (t *Task) TotalBytes(n int64) { t.set(func() { t.total, t.bytes = n, true }
 // Add counts further parts done.
 func (t *Task) Add(parts int64) { t.set(func() { t.done += parts }) }
 
+// Set counts parts done from the start.
+func (t *Task) Set(parts int64) { t.set(func() { t.done = parts }) }
+
 // Note says what the task is at, shown behind the bar.
 func (t *Task) Note(format string, args ...any) {
 	t.set(func() { t.note = fmt.Sprintf(format, args...) })
@@ -139,6 +142,9 @@ func (t *Task) Done(format string, args ...any) { t.end("✓", fmt.Sprintf(forma
 
 // Skip ends a task that had nothing to do.
 func (t *Task) Skip(format string, args ...any) { t.end("·", fmt.Sprintf(format, args...), false) }
+
+// Drop ends the task and says nothing.
+func (t *Task) Drop() { t.end("", "", false) }
 
 // Warn ends a task that failed where the command can go on without it.
 func (t *Task) Warn(format string, args ...any) { t.end("!", fmt.Sprintf(format, args...), true) }
@@ -159,6 +165,10 @@ func (t *Task) end(mark, what string, clock bool) {
 			t.p.tasks = append(t.p.tasks[:i:i], t.p.tasks[i+1:]...)
 			break
 		}
+	}
+	if mark == "" {
+		t.p.redraw()
+		return
 	}
 	line := mark + " " + t.name
 	if what != "" {

@@ -60,6 +60,8 @@ func TestBarsOnATerminal(t *testing.T) {
 		out.Reset()
 		a.Done("")
 		assert.Equal(t, "\x1b[2A\x1b[J✓ a\n… b 0.1 s a note that is longer than the s…\n", out.String())
+		p.Task("c").Drop()
+		assert.Equal(t, 1, p.drawn)
 		b.Fail()
 		assert.True(t, strings.HasSuffix(out.String(), "\x1b[1A\x1b[J✗ b: failed\n"), out.String())
 		time.Sleep(time.Second)
