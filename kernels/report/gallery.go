@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"html/template"
 	"path/filepath"
+	"regexp"
 	"strings"
 
 	"github.com/hindsight-go/hindsight/kernels/notebook"
@@ -56,22 +57,40 @@ func Gallery(r *Report, folder string) ([]byte, error) {
 func figures(outputs []notebook.Output) []template.URL {
 	var found []template.URL
 	for _, o := range outputs {
-		for _, mime := range []string{"image/svg+xml", "image/png", "image/jpeg"} {
-			text, ok := o.Data[mime].(string)
-			if !ok {
-				continue
-			}
-			if mime == "image/svg+xml" {
-				text = base64.StdEncoding.EncodeToString([]byte(text))
-			} else if _, err := base64.StdEncoding.DecodeString(text); err != nil { // line breaks are skipped by the decoder
-				continue
-			}
-			found = append(found, template.URL("data:"+mime+";base64,"+strings.Join(strings.Fields(text), "")))
-			break
+		if picture, ok := picture(o.Data); ok {
+			found = append(found, picture)
 		}
 		if len(found) == maxFigures {
 			break
 		}
 	}
 	return found
+}
+
+// GoNB shows an SVG within HTML.
+var inlineSVG = regexp.MustCompile(`(?s)<svg[\s>].*</svg>`)
+
+func picture(data map[string]any) (template.URL, bool) {
+	address := func(mime, base64 string) (template.URL, bool) {
+		return template.URL("data:" + mime + ";base64," + base64), true
+	}
+	svg, ok := data["image/svg+xml"].(string)
+	if !ok {
+		page, _ := data["text/html"].(string)
+		svg = inlineSVG.FindString(page)
+	}
+	if svg != "" {
+		if !strings.Contains(svg, "xmlns=") { // which only HTML can do without
+			svg = strings.Replace(svg, "<svg", `<svg xmlns="http://www.w3.org/2000/svg"`, 1)
+		}
+		return address("image/svg+xml", base64.StdEncoding.EncodeToString([]byte(svg)))
+	}
+	for _, mime := range []string{"image/png", "image/jpeg"} {
+		text, ok := data[mime].(string)
+		text = strings.Join(strings.Fields(text), "")
+		if _, err := base64.StdEncoding.DecodeString(text); ok && err == nil {
+			return address(mime, text)
+		}
+	}
+	return "", false
 }

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"encoding/xml"
 	"fmt"
@@ -98,7 +99,7 @@ func TestGallery(t *testing.T) {
 		return notebook.Output{Kind: notebook.Display, Data: map[string]any{mime: data}}
 	}
 	file, err := nb.Executed(notebook.Run{Outputs: map[int][]notebook.Output{0: {
-		display("image/svg+xml", "<svg><script>alert(1)</script></svg>"), display("image/png", "iVBOR\nw0KGgo="), display("image/png", `"><script>`), display("text/html", "<script>"),
+		display("image/svg+xml", "<svg><script>alert(1)</script></svg>"), display("image/png", "iVBOR\nw0KGgo="), display("image/png", `"><script>`), display("text/html", "<script>"), display("text/html", "<div><svg width='1'></svg></div>"),
 	}}})
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(filepath.Join(folder, "02-diffgrad.ipynb"), file, 0o644))
@@ -110,9 +111,10 @@ func TestGallery(t *testing.T) {
 	require.NotContains(t, page, "ZgotmplZ")
 	require.NotRegexp(t, regexp.MustCompile(`(src|href)="(https?:)?//`), page, "the page must need no other file")
 	require.Contains(t, page, "diffGrad &lt;b&gt;&amp;")
-	require.Contains(t, page, `src="data:image/svg&#43;xml;base64,PHN2Zz48c2NyaXB0`)
+	require.Contains(t, page, `src="data:image/svg&#43;xml;base64,PHN2ZyB4bWxucz0i`)
 	require.Contains(t, page, `src="data:image/png;base64,iVBORw0KGgo="`)
-	require.Equal(t, 3, strings.Count(page, "<img"), "a thumbnail and two figures")
+	require.Contains(t, page, base64.StdEncoding.EncodeToString([]byte(`<svg xmlns="http://www.w3.org/2000/svg" width='1'></svg>`)))
+	require.Equal(t, 4, strings.Count(page, "<img"), "a thumbnail and three figures")
 	for _, want := range []string{"prefers-color-scheme: dark", "Cell 3: exit &lt;status&gt; 2", `<span class="badge regressed">`, "held before", "no ImageNet", "0.3–0.4", "0.01235", "seeds"} {
 		require.Contains(t, page, want)
 	}

@@ -324,6 +324,7 @@ func TestRequestErrors(t *testing.T) {
 		"not Go":           {func(o *Options) { o.Notebooks, o.Params = []string{"python"}, []string{"x=1"} }, `its language is "python"; parameters can be set in Go notebooks`},
 		"unknown":          {func(o *Options) { o.Notebooks, o.Params = []string{"x"}, []string{"seed=1"} }, "notebooks/x.ipynb: -p: unknown parameter seed; known are: scale string, seeds float64"},
 		"wrong type":       {func(o *Options) { o.Notebooks, o.Params = []string{"x"}, []string{"seeds=many"} }, `parameter seeds is the string "many", must be float64`},
+		"two mistakes":     {func(o *Options) { o.Notebooks, o.Params = []string{"x"}, []string{"seeds=many", "seed=1"} }, "must be float64\nnotebooks/x.ipynb: -p: unknown parameter seed"},
 		"bad flag":         {func(o *Options) { o.Notebooks, o.Params = []string{"x"}, []string{"seeds"} }, "-p seeds: must be name=value"},
 		"bad file":         {func(o *Options) { o.Notebooks, o.ParamFiles = []string{"x"}, []string{c.root.Join("bad.yaml")} }, "bad.yaml: line 1: did not find expected"},
 		"no file":          {func(o *Options) { o.Notebooks, o.ParamFiles = []string{"x"}, []string{"none.yaml"} }, "-f: open none.yaml: no such file"},

@@ -165,13 +165,26 @@ func (o *Options) task(path string, asked []parameter.Setting, code string) (*ta
 		t.kernel = repo.KernelCPU
 	}
 	if err := t.parameters(o.Scale, asked); err != nil {
-		return nil, fmt.Errorf("%s: %w", t.shown, err)
+		return nil, about(t.shown, err)
 	}
 	// A committed record that is malformed gives nothing to compare with; the run
 	// says what is wrong with the new one.
 	t.before, _ = report.Claims(t.name, nb.Outputs())
 	t.inputs, err = t.digest(code)
 	return t, err
+}
+
+// about says of each of several errors what it is about.
+func about(what string, err error) error {
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	var all []error
+	for _, err := range joined.Unwrap() {
+		all = append(all, about(what, err))
+	}
+	return errors.Join(all...)
 }
 
 // parameters resolves what was asked for against the notebook's declarations.
