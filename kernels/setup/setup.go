@@ -14,6 +14,7 @@
 //	XLA plugin      found or downloaded, checked by SHA-256 and by running a graph
 //	gopls           completion in the notebooks; setup goes on without it
 //	kernels         the kernelspecs
+//	notebook diffs  git config, so that diffs show text and not JSON
 //	build cache     lib and what it rests on, compiled, so that the first cell is quick
 package setup
 
@@ -91,6 +92,7 @@ func (s *session) run(ctx context.Context) error {
 		{"XLA on the GPU", s.cuda, s.NoXLA},
 		{"gopls", s.gopls, false},
 		{"Kernels", s.kernels, false},
+		{"Notebook diffs", s.gitDiff, false},
 		{"Build cache", s.warm, false},
 	}
 	for _, step := range steps {
