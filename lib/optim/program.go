@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/shapes"
 	"github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 
@@ -156,15 +157,26 @@ func (p *Program) checkHyper(hyper Hyper, lead int, params scan.Vars) error {
 	return errors.Join(errs...)
 }
 
-// initial builds and runs Init.
+// initial builds Init and runs it.
 func (p *Program) initial(b compute.Backend, t Transform, lead int, params scan.Vars) (scan.Vars, error) {
-	var err error
+	state, err := stateSpecs(b, t, lead, params)
+	if err != nil {
+		return nil, err
+	}
+	seen := map[string]bool{}
+	for _, v := range state {
+		if seen[v.name] {
+			return nil, fmt.Errorf("optim: Compile: two state tensors have the name %q", v.name)
+		}
+		seen[v.name] = true
+		p.state = append(p.state, v.name)
+	}
+	if len(state) == 0 {
+		return nil, nil
+	}
 	p.init, err = graph.NewExec(b, func(values []*graph.Node) []*graph.Node {
-		state := t.Init(named(p.names, values, lead))
-		p.state = nil
-		out := []*graph.Node{values[0]} // a graph must have an output
-		for _, v := range state {
-			p.state = append(p.state, v.Name)
+		var out []*graph.Node
+		for _, v := range t.Init(named(p.names, values, lead)) {
 			out = append(out, v.Value)
 		}
 		return out
@@ -177,6 +189,10 @@ func (p *Program) initial(b compute.Backend, t Transform, lead int, params scan.
 
 // start returns the optimizer's state at its first step.
 func (p *Program) start(params scan.Vars) (scan.Vars, error) {
+	state := scan.Vars{}
+	if len(p.state) == 0 {
+		return state, nil
+	}
 	values := make([]any, len(p.names))
 	for i, name := range p.names {
 		values[i] = params[name]
@@ -185,14 +201,33 @@ func (p *Program) start(params scan.Vars) (scan.Vars, error) {
 	if err != nil {
 		return nil, fmt.Errorf("optim: %w", err)
 	}
-	state := scan.Vars{}
 	for i, name := range p.state {
-		if state[name] != nil {
-			return nil, fmt.Errorf("optim: two state tensors have the name %q", name)
-		}
-		state[name] = out[i+1]
+		state[name] = out[i]
 	}
 	return state, nil
+}
+
+// spec is a state tensor's name and shape.
+type spec struct {
+	name  string
+	shape shapes.Shape
+}
+
+// stateSpecs asks Init for the state it would make, in a graph that is thrown away.
+func stateSpecs(b compute.Backend, t Transform, lead int, params scan.Vars) (out []spec, err error) {
+	err = safely("Init", func() {
+		g := graph.NewGraph(b, "optim.Init")
+		defer g.Finalize()
+		names := slices.Sorted(maps.Keys(params))
+		values := make([]*graph.Node, len(names))
+		for i, name := range names {
+			values[i] = graph.Parameter(g, name, params[name].Shape())
+		}
+		for _, v := range t.Init(named(names, values, lead)) {
+			out = append(out, spec{v.Name, v.Value.Shape()})
+		}
+	})
+	return out, err
 }
 
 func named(names []string, values []*graph.Node, lead int) []Param {
@@ -369,17 +404,10 @@ func StateBytes(b compute.Backend, t Transform, params scan.Vars) (int64, error)
 	if err := errors.Join(t.Validate(), checkParams(params, 0)); err != nil {
 		return 0, err
 	}
+	state, err := stateSpecs(b, t, 0, params)
 	var total int64
-	err := safely("StateBytes", func() {
-		g := graph.NewGraph(b, "StateBytes")
-		defer g.Finalize()
-		var all []Param
-		for _, name := range slices.Sorted(maps.Keys(params)) {
-			all = append(all, Param{Path: name, Value: graph.Parameter(g, name, params[name].Shape())})
-		}
-		for _, v := range t.Init(all) {
-			total += v.Value.Shape().ByteSize()
-		}
-	})
+	for _, v := range state {
+		total += v.shape.ByteSize()
+	}
 	return total, err
 }

@@ -1,0 +1,91 @@
+package optim
+
+import (
+	"context"
+	"encoding/json"
+	"os"
+	"testing"
+
+	"github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+
+	"github.com/hindsight-go/hindsight/lib/backend"
+	"github.com/hindsight-go/hindsight/lib/scan"
+)
+
+// golden holds what testdata/golden.py printed: parameters and gradients, and the parameters after each step.
+type golden struct {
+	Params    map[string][]float64
+	Gradients []map[string][]float64
+	Paths     map[string][]map[string][]float64
+}
+
+// optaxCases write optax's optimizers in our parts; where the conventions differ a field says so.
+var optaxCases = map[string]Transform{
+	"sgd":                    SGD(0.1),
+	"momentum":               Momentum(0.1, 0.9),
+	"nesterov":               Nesterov(0.1, 0.9),
+	"adagrad-optax":          ready(0.1, ScaleByAdaGrad{Initial: 0.1, Eps: 1e-7, EpsInside: true}),
+	"adadelta":               AdaDelta(1),
+	"rmsprop-optax":          ready(0.01, ScaleByRMS{Decay: 0.9, EpsInside: true}),
+	"rmsprop-centered-optax": ready(0.01, ScaleByRMS{Decay: 0.9, EpsInside: true, Centered: true}),
+	"rmsprop-momentum-optax": ready(0.01, ScaleByRMS{Decay: 0.9, EpsInside: true}, Trace{}),
+	"adam":                   Adam(0.01),
+	"amsgrad-optax":          ready(0.01, ScaleByAMSGrad{Corrected: true}),
+	"adamw":                  AdamW(0.01, 0.01),
+	"nadam":                  NAdam(0.01),
+	"radam":                  RAdam(0.01),
+	"lion":                   Lion(0.01, 0.1),
+	"signsgd":                SignSGD(0.01),
+	"adafactor":              Adafactor(0.01),
+	"adafactor-small":        ready(0.01, ScaleByFactoredRMS{MinDim: 2}, ClipByBlockRMS{}, ScaleByParamRMS{}),
+	"muon":                   Muon(0.02),
+	"clip-norm-adam":         Chain{ClipByGlobalNorm{MaxNorm: 1}, Adam(0.01)},
+	"clip-value-sgd":         Chain{Clip{Max: 0.3}, SGD(0.1)},
+	"cosine-adam":            Chain{ScaleByAdam{}, ScaleByLearningRate{Rate: 0.01, Schedule: Cosine{Steps: 8, End: 0.1}}},
+}
+
+func TestOptaxParity(t *testing.T) {
+	text, err := os.ReadFile("testdata/golden.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var g golden
+	if err := json.Unmarshal(text, &g); err != nil {
+		t.Fatal(err)
+	}
+	steps := len(g.Gradients)
+	a, b := make([]float64, 0, steps*6), make([]float64, 0, steps*4)
+	for _, step := range g.Gradients {
+		a, b = append(a, step["a"]...), append(b, step["b"]...)
+	}
+	params := scan.Vars{"a": tensors.FromFlatDataAndDimensions(g.Params["a"], 3, 2), "b": tensors.FromValue(g.Params["b"])}
+	inputs := scan.Vars{"a": tensors.FromFlatDataAndDimensions(a, steps, 3, 2), "b": tensors.FromFlatDataAndDimensions(b, steps, 4)}
+	problem := Problem{
+		Data: func(s *scan.Step) []*graph.Node { return []*graph.Node{s.Row("a"), s.Row("b")} },
+		Loss: func(params, data []*graph.Node) *graph.Node {
+			return graph.Add(graph.ReduceAllSum(graph.Mul(params[0], data[0])), graph.ReduceAllSum(graph.Mul(params[1], data[1])))
+		},
+		Observe: func(s *scan.Step, o Observation) {
+			s.Trace("a", graph.Add(o.Params[0].Value, o.Updates[0]))
+			s.Trace("b", graph.Add(o.Params[1].Value, o.Updates[1]))
+		},
+	}
+	if len(optaxCases) != len(g.Paths) {
+		t.Errorf("%d cases here, %d in the golden file", len(optaxCases), len(g.Paths))
+	}
+	for name, path := range g.Paths {
+		t.Run(name, func(t *testing.T) {
+			r, err := Minimize(context.Background(), backend.ForTest(t), optaxCases[name], problem, params, inputs, steps, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var wantA, wantB []float64
+			for _, step := range path {
+				wantA, wantB = append(wantA, step["a"]...), append(wantB, step["b"]...)
+			}
+			close(t, "matrix", tensors.MustCopyFlatData[float64](r.Traces["a"]), wantA, 1e-9)
+			close(t, "vector", tensors.MustCopyFlatData[float64](r.Traces["b"]), wantB, 1e-9)
+		})
+	}
+}
