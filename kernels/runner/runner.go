@@ -96,17 +96,21 @@ func Run(ctx context.Context, o Options) (*report.Report, error) {
 	if err != nil {
 		return nil, err
 	}
+	run := &run{Options: o, memory: memory, progress: term.New(o.Progress)}
 	if !o.Resume {
 		r, err := o.request(started.UTC(), tasks)
 		if err != nil {
 			return nil, err
 		}
-		if err := memory.begin(r); err != nil {
+		remembered, err := memory.begin(r)
+		if err != nil {
 			return nil, err
+		}
+		if !remembered {
+			run.progress.Printf("%s cannot be written, so --resume will not find this run", memory.path)
 		}
 	}
 
-	run := &run{Options: o, memory: memory, progress: term.New(o.Progress)}
 	results := make([]report.Notebook, len(tasks))
 	group, groupCtx := errgroup.WithContext(ctx)
 	group.SetLimit(o.Jobs)

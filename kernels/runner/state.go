@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/hindsight-go/hindsight/kernels/internal/atomicfile"
@@ -21,6 +22,7 @@ type state struct {
 	path string
 	mu   sync.Mutex
 	file stateFile
+	lost bool // the file cannot be written, so nothing is remembered
 }
 
 type stateFile struct {
@@ -69,6 +71,9 @@ func loadState(root string) (*state, error) {
 }
 
 func (s *state) save() error {
+	if s.lost {
+		return nil
+	}
 	raw, err := json.MarshalIndent(s.file, "", " ")
 	if err != nil {
 		return err
@@ -76,11 +81,18 @@ func (s *state) save() error {
 	return atomicfile.Write(s.path, append(raw, '\n'))
 }
 
-func (s *state) begin(r request) error {
+// begin remembers a request. A checkout that may only be read, as in an image,
+// remembers nothing, which is no reason not to run: then it returns false.
+func (s *state) begin(r request) (bool, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.file.Last = &r
-	return s.save()
+	err := s.save()
+	if errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS) {
+		s.lost = true
+		return false, nil
+	}
+	return err == nil, err
 }
 
 // finish remembers a green run, and forgets an older one where this is not green.

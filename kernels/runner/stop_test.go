@@ -140,6 +140,27 @@ func TestReallyFullDisk(t *testing.T) {
 	require.Len(t, after, len(before), "a temporary file was left behind")
 }
 
+// A checkout that may only be read runs all the same, into a folder elsewhere.
+func TestReadOnlyCheckout(t *testing.T) {
+	c := newCheckout(t)
+	c.notebook("a", passing)
+	sealed := c.root.Join("out")
+	require.NoError(t, os.Mkdir(sealed, 0o755))
+	if err := syscall.Mount("tmpfs", sealed, "tmpfs", syscall.MS_RDONLY, ""); err != nil {
+		t.Skipf("no read-only file system: mounting one needs root (%v)", err)
+	}
+	t.Cleanup(func() { syscall.Unmount(sealed, 0) })
+	out := t.TempDir()
+	for range 2 {
+		r := c.mustRun(func(o *Options) { o.Out = out })
+		require.Equal(t, report.Summary{Passed: 1}, r.Summary)
+	}
+	require.Contains(t, c.log.String(), "out/state/run.json cannot be written, so --resume will not find this run")
+
+	_, err := c.run(nil)
+	require.ErrorContains(t, err, "choose another folder", "results have nowhere to go")
+}
+
 func snapshot(t *testing.T, folder string) map[string]string {
 	t.Helper()
 	files := map[string]string{}
