@@ -115,6 +115,9 @@ func Parse(raw []byte) (*Notebook, error) {
 	return nb, nil
 }
 
+// Raw is the file as it was read. It must not be changed.
+func (nb *Notebook) Raw() []byte { return nb.raw }
+
 // Tagged returns the index of the first cell with the tag, or -1.
 func (nb *Notebook) Tagged(tag string) int {
 	return slices.IndexFunc(nb.Cells, func(c Cell) bool { return c.Tagged(tag) })

@@ -41,7 +41,9 @@ claims() { printf '{"output_type":"display_data","metadata":{},"data":{"`+report
 claim() { printf '{"id":"%s","claim":"it falls","criterion":"at most 1","measured":0.5,"holds":%s}' "$1" "$2"; }
 read -r job
 event '{"event":"prepared","cells":2,"injected":""}'
-. "$(printf %s "$job" | sed 's/.*"notebook":"\([^"]*\)".*/\1/').sh"
+field() { printf %s "$job" | sed "s/.*\"$1\":\"\([^\"]*\)\".*/\1/"; }
+notebook=$(field folder)/$(basename "$(field notebook)")
+. "$notebook.sh"
 `)
 	require.NoError(t, os.Chmod(filepath.Join(dir, "venv", "bin", "python"), 0o755))
 	t.Setenv(repo.PrefixVar, filepath.Join(dir, "venv"))

@@ -42,6 +42,11 @@ func (r *run) one(ctx context.Context, t *task) (report.Notebook, error) {
 		return result, err
 	}
 	defer os.RemoveAll(scratch)
+	// The worker reads what was planned, even where the notebook is edited meanwhile.
+	copied := filepath.Join(scratch, t.name+".ipynb")
+	if err := os.WriteFile(copied, t.nb.Raw(), 0o600); err != nil {
+		return result, err
+	}
 	if r.NotebookTimeout > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeoutCause(ctx, r.NotebookTimeout, errNotebookTimeout)
@@ -52,7 +57,7 @@ func (r *run) one(ctx context.Context, t *task) (report.Notebook, error) {
 	ran := notebook.Run{Outputs: map[int][]notebook.Output{}, Counts: map[int]int{}}
 	script := r.Root.Join("kernels", "python", "runner", "worker.py")
 	request := job{
-		Notebook: t.path, Kernel: t.kernel, Folder: filepath.Dir(t.path), Parameters: t.values,
+		Notebook: copied, Kernel: t.kernel, Folder: filepath.Dir(t.path), Parameters: t.values,
 		CellTimeout: r.CellTimeout.Seconds(), StartTimeout: startTimeout.Seconds(),
 	}
 	var end event

@@ -72,7 +72,7 @@ func TestWhatIsNotRecorded(t *testing.T) {
 		"too large":     {`ran 2 "$(text stdout "$(head -c 600000 /dev/zero | tr '\0' x)")"; end ok`, "notebooks/x.ipynb was not recorded: notebooks/x.ipynb would be 600 kB"},
 		"clock time":    {`ran 2 "$(text stdout 'at 2026-01-01 10:00')"; end ok`, `cell 3 prints the clock time "2026-01-01 10:00"`},
 		"absolute path": {`ran 2 "$(text stdout 'in /usr/lib')"; end ok`, `cell 3 prints the absolute path "/usr/lib"`},
-		"edited meanwhile": {`sed -i s/run/walk/ "$(printf %s "$job" | sed 's/.*"notebook":"\([^"]*\)".*/\1/')"; ` + passing,
+		"edited meanwhile": {`sed -i s/run/walk/ "$notebook"; ` + passing,
 			"it was changed while it ran; run it again"},
 	} {
 		t.Run(name, func(t *testing.T) {
