@@ -1,16 +1,46 @@
 package main
 
 import (
-	"errors"
-
 	"github.com/spf13/cobra"
+
+	"github.com/hindsight-go/hindsight/kernels/internal/term"
+	"github.com/hindsight-go/hindsight/kernels/lab"
+	"github.com/hindsight-go/hindsight/kernels/setup"
 )
 
 func newLabCmd() *cobra.Command {
-	return &cobra.Command{
+	var o lab.Options
+	var noBrowser, noXLA bool
+	var prefix string
+	cmd := &cobra.Command{
 		Use:   "lab",
 		Short: "Set up what is missing, then open JupyterLab",
-		Args:  cobra.NoArgs,
-		RunE:  func(*cobra.Command, []string) error { return errors.New("lab: not written yet") },
+		Long: `Set up what is missing (see setup), then open JupyterLab on the notebooks.
+
+The server listens on this machine alone and asks for a token, which is part of
+the address that is printed. Ctrl-C stops it and all kernels.`,
+		Example: `  go run ./kernels lab
+  go run ./kernels lab --kernel go-pure       # every notebook on the pure-Go backend
+  go run ./kernels lab --no-browser --port 9000`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			root, err := findRoot(prefix)
+			if err != nil {
+				return err
+			}
+			o.Root, o.Out, o.Browser = root, term.New(cmd.OutOrStdout()), !noBrowser
+			err = setup.Run(cmd.Context(), setup.Options{Root: root, NoXLA: noXLA || setup.PureOnly(root), Out: o.Out, Quiet: true})
+			if err != nil {
+				return err
+			}
+			return lab.Run(cmd.Context(), o)
+		},
 	}
+	cmd.Flags().IntVar(&o.Port, "port", 0, "port to listen on (default: 8888 or the next free one)")
+	cmd.Flags().StringVar(&o.Host, "host", "127.0.0.1", "address to listen on")
+	cmd.Flags().StringVar(&o.Kernel, "kernel", "", "offer only this kernel: go-xla-cpu, go-pure or go-xla-cuda (default: all)")
+	cmd.Flags().BoolVar(&noBrowser, "no-browser", false, "do not open a browser")
+	cmd.Flags().BoolVar(&noXLA, "no-xla", false, "set up only the pure-Go kernel")
+	addPrefixFlag(cmd, &prefix)
+	return cmd
 }

@@ -10,6 +10,9 @@ import (
 	"regexp"
 	"runtime"
 	"slices"
+	"strings"
+
+	"github.com/hindsight-go/hindsight/kernels/internal/repo"
 )
 
 var (
@@ -30,47 +33,60 @@ type build struct {
 // do runs the real go command with GoNB's arguments and returns its exit status.
 func (b build) do(args []string) int {
 	output, status := b.compile(args)
-	if missing := packages(output); status != 0 && len(missing) > 0 {
-		fetched, failed := b.run(b.dir, b.real, append([]string{"get"}, missing...)...)
-		if failed != 0 {
-			b.out.Write(output)
-			b.out.Write(fetched)
-			fmt.Fprintf(b.out, "%q is in none of this repository's modules and could not be fetched. Offline, cells may import lib and every module of the repository's go.mod.\n", missing)
-			return failed
+	if status != 0 {
+		if get := getCommand(args, output); get != nil {
+			fetched, failed := b.run(b.dir, b.real, get...)
+			if failed != 0 {
+				b.out.Write(output)
+				b.out.Write(fetched)
+				fmt.Fprintln(b.out, "A package is in none of this repository's modules and could not be fetched. Offline, cells may import lib and every module of the repository's go.mod.")
+				return failed
+			}
+			output, status = b.compile(args)
 		}
-		output, status = b.compile(args)
 	}
 	b.out.Write(output)
 	return status
 }
 
+// getCommand is the go get that may cure a failed build, nil where none can.
+func getCommand(args []string, output []byte) []string {
+	var missing []string
+	for _, match := range missingPackage.FindAllSubmatch(output, -1) {
+		name := string(match[1])
+		if name == repo.Module || strings.HasPrefix(name, repo.Module+"/") {
+			return nil // a slip of the pen: no server has it
+		}
+		if !slices.Contains(missing, name) {
+			missing = append(missing, name)
+		}
+	}
+	switch {
+	case len(missing) > 0:
+		return append([]string{"get"}, missing...)
+	case !bytes.Contains(output, []byte("updates to go.mod needed")):
+		return nil
+	case args[0] == "test":
+		return []string{"get", "-t"}
+	}
+	return []string{"get"}
+}
+
 // compile builds with Go's own linker where that may work. It fails with some
 // packages of C code; those are linked by the C compiler then.
 func (b build) compile(args []string) ([]byte, int) {
-	flags := []string{"-ldflags=-s -w"}
 	if runtime.GOOS == "linux" && os.Getenv("CGO_ENABLED") != "0" {
 		output, status := b.run(b.dir, b.real, insert(args, "-ldflags=-s -w -linkmode=internal")...)
-		if status == 0 || len(packages(output)) > 0 || sourceError.Match(output) {
+		if status == 0 || sourceError.Match(output) || getCommand(args, output) != nil {
 			return output, status
 		}
 	}
-	return b.run(b.dir, b.real, insert(args, flags...)...)
+	return b.run(b.dir, b.real, insert(args, "-ldflags=-s -w")...)
 }
 
-// insert puts flags before those of the notebook, which therefore win.
-func insert(args []string, flags ...string) []string {
-	return slices.Insert(slices.Clone(args), 1, flags...)
-}
-
-// packages are those that output says are missing, each once.
-func packages(output []byte) []string {
-	var found []string
-	for _, match := range missingPackage.FindAllSubmatch(output, -1) {
-		if name := string(match[1]); !slices.Contains(found, name) {
-			found = append(found, name)
-		}
-	}
-	return found
+// insert puts flag before those of the notebook, which therefore win.
+func insert(args []string, flag string) []string {
+	return slices.Insert(slices.Clone(args), 1, flag)
 }
 
 // runCommand returns the command's whole output and exit status. The garbage
