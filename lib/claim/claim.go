@@ -33,6 +33,8 @@ type Record struct {
 	Paper  string  `json:"paper"` // "02-diffgrad"
 	Scale  string  `json:"scale"` // "quick" or "paper"
 	Claims []Claim `json:"claims"`
+	// Skipped says why nothing could be judged, where the data cannot be had; else empty.
+	Skipped string `json:"skipped,omitempty"`
 }
 
 // Finding is what a criterion found.
