@@ -135,9 +135,8 @@ func diskFault(what, path string, err error) error {
 	return fmt.Errorf("setup: %s (%s): %w", what, path, err)
 }
 
-// freeBytes is how much an ordinary user may still write to the disk of dir, or
-// of the folder it will be made in.
-func freeBytes(dir string) (uint64, error) {
+// FreeBytes is how much an ordinary user may still write to the disk of dir.
+func FreeBytes(dir string) (uint64, error) {
 	var st syscall.Statfs_t
 	if err := syscall.Statfs(dir, &st); err != nil {
 		return 0, err

@@ -76,6 +76,15 @@ func ProbeKernel(ctx context.Context, root repo.Root, spec kernelspec.Spec) (Pro
 	return Probe(ctx, root, build, spec.Environ(nil)...)
 }
 
+// ProbePlain opens the backend of a program started from this shell.
+func ProbePlain(ctx context.Context, root repo.Root) (ProbeReport, error) {
+	build := probeXLA
+	if PureOnly(root) {
+		build = probePure
+	}
+	return Probe(ctx, root, build)
+}
+
 // Probe opens the backend that lib would open in our environment with env added,
 // in a process of its own. The error is about that process: that it is not built
 // yet, or that a plugin brought it down.

@@ -18,6 +18,19 @@ type pythonStamp struct {
 	Python string `json:"python"` // version of the interpreter
 }
 
+func (s *session) lockPath() string { return s.Root.Join("kernels", "python", "requirements.txt") }
+
+// wantedPython is the stamp of an environment of this version that agrees with
+// the lock file, whose text comes with it.
+func (s *session) wantedPython(v pythonVersion) (pythonStamp, []byte, error) {
+	text, err := os.ReadFile(s.lockPath())
+	if err != nil {
+		return pythonStamp{}, nil, err
+	}
+	sum := sha256.Sum256(text)
+	return pythonStamp{Lock: hex.EncodeToString(sum[:]), Python: v.String()}, text, nil
+}
+
 // venvVersion is the version of the prefix's interpreter where that runs and suits.
 func (s *session) venvVersion(ctx context.Context) (pythonVersion, bool) {
 	py, err := s.askPython(ctx, s.Root.Python())
@@ -29,15 +42,11 @@ func (s *session) venvVersion(ctx context.Context) (pythonVersion, bool) {
 
 // python makes the environment, or brings an existing one to the lock.
 func (s *session) python(ctx context.Context, t *term.Task) (outcome, error) {
-	lock := s.Root.Join("kernels", "python", "requirements.txt")
-	text, err := os.ReadFile(lock)
+	version, ok := s.venvVersion(ctx)
+	want, text, err := s.wantedPython(version)
 	if err != nil {
 		return outcome{}, &Fault{What: "The list of Python packages cannot be read: " + err.Error() + ".", Cure: "Check out the repository again.", Err: err}
 	}
-	sum := sha256.Sum256(text)
-	want := pythonStamp{Lock: hex.EncodeToString(sum[:])}
-	version, ok := s.venvVersion(ctx)
-	want.Python = version.String()
 	var have pythonStamp
 	if ok && s.readStamp("python", &have) && have == want && exists(filepath.Join(s.Root.Bin(), "jupyter-lab")) {
 		return there("Python %s with %d packages", version, count(text))
@@ -55,7 +64,7 @@ func (s *session) python(ctx context.Context, t *term.Task) (outcome, error) {
 	if err := s.removeStamp("python"); err != nil {
 		return outcome{}, err
 	}
-	if err := s.pip(ctx, t, "The Python packages cannot be installed", count(text), "--requirement", lock); err != nil {
+	if err := s.pip(ctx, t, "The Python packages cannot be installed", count(text), "--requirement", s.lockPath()); err != nil {
 		return outcome{}, err
 	}
 	out, err := s.exec(ctx, command{args: []string{s.Root.Python(), "-c", "import jupyterlab, nbclient, nbconvert, nbformat, papermill; print(jupyterlab.__version__)"}})

@@ -62,7 +62,7 @@ type session struct {
 
 // Run sets up what Options ask for. It returns a [Fault] where the user can help.
 func Run(ctx context.Context, o Options) error {
-	return (&session{Options: o, pinned: wheel, free: freeBytes}).run(ctx)
+	return (&session{Options: o, pinned: wheel, free: FreeBytes}).run(ctx)
 }
 
 func (s *session) run(ctx context.Context) error {
