@@ -40,8 +40,8 @@ type Mark interface {
 	name() string // in the legend; empty: none
 }
 
-// palette is Okabe and Ito's, made to be told apart also by colour-blind readers; black comes last but one.
-var palette = []color.Color{
+// hues is Okabe and Ito's, made to be told apart also by colour-blind readers; black comes last but one.
+var hues = []color.Color{
 	color.NRGBA{0x00, 0x72, 0xB2, 0xFF}, color.NRGBA{0xD5, 0x5E, 0x00, 0xFF}, color.NRGBA{0x00, 0x9E, 0x73, 0xFF},
 	color.NRGBA{0xCC, 0x79, 0xA7, 0xFF}, color.NRGBA{0xE6, 0x9F, 0x00, 0xFF}, color.NRGBA{0x56, 0xB4, 0xE9, 0xFF},
 	color.NRGBA{0x33, 0x33, 0x33, 0xFF}, color.NRGBA{0x8B, 0x6B, 0x43, 0xFF},
@@ -144,7 +144,6 @@ func (p Panel) plot(legend *legend) (*plot.Plot, error) {
 	}
 	out.X.Tick.Label.XAlign, out.X.Tick.Label.YAlign = draw.XCenter, draw.YTop
 	out.Y.Tick.Label.XAlign, out.Y.Tick.Label.YAlign = draw.XRight, draw.YCenter
-	out.Y.Label.TextStyle.Rotation = math.Pi / 2
 	out.Y.Label.TextStyle.YAlign = draw.YBottom
 	out.X.Label.Text, out.Y.Label.Text = p.X, p.Y
 	out.Add(lattice{})

@@ -6,6 +6,7 @@ import (
 	"math"
 
 	"gonum.org/v1/plot"
+	"gonum.org/v1/plot/palette"
 	"gonum.org/v1/plot/palette/moreland"
 	"gonum.org/v1/plot/plotter"
 	"gonum.org/v1/plot/vg"
@@ -29,9 +30,10 @@ func (h Heat) draw(p *plot.Plot, axes Panel, _ color.Color) (plot.Thumbnailer, e
 		return nil, fmt.Errorf("heat map: %d × %d cells need as many rows in Z, and at least two each way; Z has %d", len(h.Y), len(h.X), len(h.Z))
 	}
 	low, high := h.limits()
-	colours := moreland.ExtendedKindlmann()
-	colours.SetMin(low)
-	colours.SetMax(high)
+	colours, err := scaleOf(low, high)
+	if err != nil {
+		return nil, fmt.Errorf("heat map: %w", err)
+	}
 	xs, ys := edges(h.X, axes.LogX), edges(h.Y, axes.LogY)
 	for i, row := range h.Z {
 		if len(row) != len(h.X) {
@@ -43,7 +45,6 @@ func (h Heat) draw(p *plot.Plot, axes Panel, _ color.Color) (plot.Thumbnailer, e
 			}
 			c := h.kind(z)
 			if c == nil {
-				var err error
 				if c, err = colours.At(math.Max(low, math.Min(high, z))); err != nil {
 					return nil, fmt.Errorf("heat map: %w", err)
 				}
@@ -53,6 +54,20 @@ func (h Heat) draw(p *plot.Plot, axes Panel, _ color.Color) (plot.Thumbnailer, e
 		}
 	}
 	return nil, nil
+}
+
+// scaleOf runs from dark blue through green to yellow, in even steps of lightness, so that it also reads in grey.
+func scaleOf(low, high float64) (palette.ColorMap, error) {
+	colours, err := moreland.NewLuminance([]color.Color{
+		color.NRGBA{0x44, 0x01, 0x54, 0xFF}, color.NRGBA{0x3B, 0x52, 0x8B, 0xFF}, color.NRGBA{0x21, 0x91, 0x8C, 0xFF},
+		color.NRGBA{0x5E, 0xC9, 0x62, 0xFF}, color.NRGBA{0xFD, 0xE7, 0x25, 0xFF},
+	})
+	if err != nil {
+		return nil, err
+	}
+	colours.SetMin(low)
+	colours.SetMax(high)
+	return colours, nil
 }
 
 // limits of the colours.
@@ -78,7 +93,7 @@ func (h Heat) limits() (low, high float64) {
 func (h Heat) keys() []entry {
 	var out []entry
 	for k, name := range h.Names {
-		out = append(out, entry{name, palette[k%len(palette)], swatch{palette[k%len(palette)]}})
+		out = append(out, entry{name, hues[k%len(hues)], swatch{hues[k%len(hues)]}})
 	}
 	if len(h.Names) == 0 {
 		low, high := h.limits()
@@ -92,9 +107,10 @@ type ramp struct{}
 
 // Thumbnail implements plot.Thumbnailer.
 func (ramp) Thumbnail(c *draw.Canvas) {
-	colours := moreland.ExtendedKindlmann()
-	colours.SetMin(0)
-	colours.SetMax(1)
+	colours, err := scaleOf(0, 1)
+	if err != nil {
+		return
+	}
 	const parts = 10
 	width := c.Size().X / parts
 	for i := range parts {
@@ -110,7 +126,7 @@ func (ramp) Thumbnail(c *draw.Canvas) {
 // kind is the colour of a named value.
 func (h Heat) kind(z float64) color.Color {
 	if k := int(z); len(h.Names) > 0 && k >= 0 && k < len(h.Names) {
-		return palette[k%len(palette)]
+		return hues[k%len(hues)]
 	}
 	return nil
 }

@@ -30,14 +30,14 @@ const (
 // colour is that of the name, the same in every panel; marks without a name take the i-th.
 func (l *legend) colour(name string, i int) color.Color {
 	if name == "" {
-		return palette[i%len(palette)]
+		return hues[i%len(hues)]
 	}
 	for _, e := range l.entries {
 		if e.name == name && e.color != nil {
 			return e.color
 		}
 	}
-	c := palette[len(l.entries)%len(palette)]
+	c := hues[len(l.entries)%len(hues)]
 	l.entries = append(l.entries, entry{name: name, color: c})
 	return c
 }

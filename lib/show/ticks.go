@@ -18,7 +18,7 @@ type ticks struct {
 
 // Ticks implements plot.Ticker.
 func (t ticks) Ticks(low, high float64) []plot.Tick {
-	if t.log {
+	if t.log && high > 5*low { // over a shorter range powers of ten are too far apart
 		return logTicks(low, high)
 	}
 	step := niceStep((high - low) / float64(t.want))
