@@ -1,0 +1,44 @@
+"""Runs cells in a Jupyter kernel.
+
+Reads {"kernel": name, "cells": [source, ...]} from standard input and prints
+[{"text": ..., "error": ..., "seconds": ...}, ...], one object a cell.
+"""
+
+import json
+import sys
+import time
+
+from jupyter_client.manager import start_new_kernel
+
+
+def run(client, source: str) -> dict:
+    start = time.monotonic()
+    text, error = [], ""
+
+    def output(message: dict) -> None:
+        nonlocal error
+        content = message["content"]
+        if message["msg_type"] == "stream":
+            text.append(content["text"])
+        elif message["msg_type"] == "display_data":
+            text.append(content["data"].get("text/html", ""))
+        elif message["msg_type"] == "error":
+            error = content["evalue"]
+
+    reply = client.execute_interactive(source, timeout=300, output_hook=output)
+    if reply["content"]["status"] != "ok" and not error:
+        error = reply["content"].get("evalue", "failed")
+    return {"text": "".join(text), "error": error, "seconds": time.monotonic() - start}
+
+
+def main() -> None:
+    job = json.load(sys.stdin)
+    manager, client = start_new_kernel(kernel_name=job["kernel"], startup_timeout=60)
+    try:
+        json.dump([run(client, source) for source in job["cells"]], sys.stdout)
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel(now=False)
+
+
+main()
