@@ -162,7 +162,7 @@ func Verdict(r claim.Record) error {
 	display(map[protocol.MIMEType]any{
 		protocol.MIMETextHTML:         head + table,
 		protocol.MIMETextPlain:        r.String(),
-		protocol.MIMEType(claim.MIME): json.RawMessage(record),
+		protocol.MIMEType(claim.MIME): string(record),
 	})
 	return nil
 }
