@@ -104,6 +104,7 @@ func TestXLACPU(t *testing.T) {
 	require.Regexp(t, `^0\.\d+$`, d.Plugin.Version)
 	require.Empty(t, d.Lacks)
 	require.True(t, b.HasSharedBuffers())
+	require.Equal(t, 1, b.NumDevices())
 }
 
 func TestSeveralCPUDevices(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -71,11 +72,13 @@ func (o options) openNamed(plugin, config, why string) (compute.Backend, error) 
 		return nil, &Error{fmt.Sprintf("GoMLX takes plugin %s for another, by the names of its directories", path), "move it"}
 	}
 	clientOptions := make(pjrt.NamedValuesMap)
-	if o.cpus > 0 {
-		if !isCPU {
-			return nil, &Error{"several CPU devices were asked for of plugin " + path, "ask for " + XLACPU}
-		}
-		clientOptions["cpu_device_count"] = int64(o.cpus)
+	switch {
+	case isCPU:
+		// One device unless more are asked for: the plugin's own default is four, which means at least four threads, and
+		// on fewer cores they cost a fifth of the speed of a dense net and two fifths of a convolutional one.
+		clientOptions["cpu_device_count"] = int64(max(1, o.cpus))
+	case o.cpus > 0:
+		return nil, &Error{"several CPU devices were asked for of plugin " + path, "ask for " + XLACPU}
 	}
 	if o.gpus != nil {
 		if !isCUDA {
@@ -87,6 +90,7 @@ func (o options) openNamed(plugin, config, why string) (compute.Backend, error) 
 		}
 		clientOptions["visible_devices"] = ids
 	}
+	tune()
 	b, err := newXLA(strings.TrimSuffix(path+","+config, ","), clientOptions)
 	if err != nil {
 		return nil, &Error{fmt.Sprintf("plugin %s does not open: %v", path, firstLine(err)), "see `go run ./kernels doctor`"}
@@ -97,6 +101,16 @@ func (o options) openNamed(plugin, config, why string) (compute.Backend, error) 
 		about.plugin.Version = fmt.Sprintf("%d.%d", major, minor)
 	}
 	return remember(b, about), nil
+}
+
+// tune sets the flag that lets XLA's CPU compiler make one kernel of a loop over up to 64 KB instead of 1 KB: steps over
+// a hundred numbers take 7 ns instead of 45. XLA reads its flags once, when the first program is compiled; whoever sets
+// extra options keeps them as they are.
+func tune() {
+	const name, option = "XLA_FLAGS", "--xla_backend_extra_options"
+	if flags := os.Getenv(name); !strings.Contains(flags, option) {
+		_ = os.Setenv(name, strings.TrimSpace(flags+" "+option+"=xla_cpu_small_while_loop_byte_threshold=65536"))
+	}
 }
 
 // newXLA opens the plugin; what panics inside is an error too.
