@@ -253,6 +253,53 @@ func TestKernels(t *testing.T) {
 	assert.ErrorIs(t, err, os.ErrNotExist)
 }
 
+// TestGPU plays a driver, a pip and a probe; that the real ones agree is for a
+// machine with a GPU to show.
+func TestGPU(t *testing.T) {
+	s, _ := newSession(t)
+	write(t, s.Root.Join("kernels", "python", "requirements-cuda.txt"), "jax-cuda13-pjrt==0.11.2 --hash=sha256:0\n")
+	write(t, filepath.Join(s.Root.Venv(), "pyvenv.cfg"), "")
+	packages := filepath.Join(s.Root.Venv(), "lib", "python3.12", "site-packages", "jax_plugins", "xla_cuda13")
+	script(t, s.Root.Python(), `case "$1" in -c) echo 3 12 0; echo venv;; *) mkdir -p `+packages+` && : >`+packages+`/xla_cuda_plugin.so;; esac`)
+	script(t, probePath(s.Root, probeXLA), `echo '{"problem":{"what":"No visible GPU devices","cure":""}}'; exit 1`)
+	try := func() outcome {
+		task := s.Out.Task("cuda")
+		defer task.Drop()
+		out, err := s.cuda(t.Context(), task)
+		require.NoError(t, err)
+		return out
+	}
+	kernel := func() bool { _, ok := s.cudaSpec(); return ok }
+	path := os.Getenv("PATH")
+	withGPU := t.TempDir()
+	script(t, filepath.Join(withGPU, "nvidia-smi"), "echo 'GPU 0: NVIDIA H100 (UUID: x)'")
+
+	t.Setenv("PATH", "/bin:/usr/bin")
+	if _, err := exec.LookPath("nvidia-smi"); err == nil {
+		t.Skip("this machine has a driver")
+	}
+	assert.Equal(t, outcome{}, try(), "no GPU, no word")
+	assert.False(t, kernel())
+
+	t.Setenv("PATH", withGPU+":"+path)
+	s.free = func(string) (uint64, error) { return 2e9, nil }
+	assert.Contains(t, try().text, "need 6 GB")
+	s.free = func(string) (uint64, error) { return 1e12, nil }
+	out := try()
+	assert.True(t, out.warning)
+	assert.Equal(t, "the GPU is not used: No visible GPU devices", out.text)
+	assert.False(t, kernel())
+
+	script(t, probePath(s.Root, probeXLA), `case "$GOMLX_BACKEND$PJRT_PLUGIN_LIBRARY_PATH" in xla:cuda`+packages+`*) echo '{"backend":{"name":"xla:cuda"}}';; esac`)
+	assert.Equal(t, outcome{text: "ran a graph on GPU 0: NVIDIA H100 (UUID: x)", done: true}, try())
+	assert.True(t, kernel())
+	assert.False(t, try().done, "proved once")
+
+	t.Setenv("PATH", "/bin:/usr/bin")
+	try()
+	assert.False(t, kernel(), "the GPU went away")
+}
+
 // index is a package index with one wheel, which may be served wrongly.
 type index struct {
 	*httptest.Server
