@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 
@@ -167,13 +168,22 @@ func (s *session) warm(ctx context.Context, t *term.Task) (outcome, error) {
 	for _, spec := range specs {
 		env := []string{"GOWORK=off", "CGO_ENABLED=" + spec.Env["CGO_ENABLED"], "GOFLAGS=" + spec.Env["GOFLAGS"]}
 		out, err := s.goBuild(ctx, t, env, "build", "./lib/...")
-		if err != nil {
-			return outcome{}, s.explain(ctx, "lib does not compile", out, err)
+		if ctx.Err() != nil {
+			return outcome{}, ctx.Err()
+		}
+		if err != nil { // somebody is at work on lib: the notebooks open all the same
+			why := sourceError.FindString(out)
+			if why == "" {
+				why = lastLine(out)
+			}
+			return warning("lib does not compile: %s", why)
 		}
 		fresh = fresh || out != ""
 	}
 	return outcome{text: "lib and what it rests on is compiled", done: fresh}, nil
 }
+
+var sourceError = regexp.MustCompile(`(?m)^\S+\.go:\d+.*$`)
 
 // moduleVersion is the version of a module that go.mod requires.
 func (s *session) moduleVersion(path string) (string, error) {

@@ -227,6 +227,17 @@ func TestGoplsUnreachable(t *testing.T) {
 	assert.Empty(t, files(t, s.Root.Bin()))
 }
 
+func TestBrokenLib(t *testing.T) {
+	s, _ := newSession(t)
+	fakePath(t, map[string]string{"go": "printf 'a.b/lib/x\\n# a.b/lib/x\\nlib/x/x.go:7:2: undefined: y\\na.b/lib/z\\n'; exit 1"})
+	task := s.Out.Task("warm")
+	defer task.Drop()
+	out, err := s.warm(t.Context(), task)
+	require.NoError(t, err, "whoever breaks lib wants to open the notebooks all the same")
+	assert.True(t, out.warning)
+	assert.Equal(t, "lib does not compile: lib/x/x.go:7:2: undefined: y", out.text)
+}
+
 func TestKernels(t *testing.T) {
 	s, _ := newSession(t)
 	s.NoXLA, s.goBin = true, "/opt/go/bin"
