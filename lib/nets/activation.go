@@ -1,0 +1,51 @@
+package nets
+
+import (
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/gomlx/gomlx/core/graph"
+)
+
+// activations by name.
+var activations = map[string]func(x *graph.Node) *graph.Node{
+	"relu":      func(x *graph.Node) *graph.Node { return graph.Max(x, graph.ZerosLike(x)) },
+	"leakyrelu": func(x *graph.Node) *graph.Node { return graph.Max(x, graph.MulScalar(x, 0.01)) },
+	"elu":       func(x *graph.Node) *graph.Node { return elu(x, 1) },
+	"selu": func(x *graph.Node) *graph.Node {
+		return graph.MulScalar(elu(x, 1.6732632423543772), 1.0507009873554805) // Klambauer et al. (2017), equation 14
+	},
+	"gelu": func(x *graph.Node) *graph.Node {
+		return graph.Mul(x, graph.MulScalar(graph.AddScalar(graph.Erf(graph.MulScalar(x, math.Sqrt2/2)), 1), 0.5))
+	},
+	"tanh":     func(x *graph.Node) *graph.Node { return graph.Tanh(x) },
+	"sigmoid":  func(x *graph.Node) *graph.Node { return graph.Sigmoid(x) },
+	"softplus": softplus,
+	"silu":     func(x *graph.Node) *graph.Node { return graph.Mul(x, graph.Sigmoid(x)) },
+	"identity": func(x *graph.Node) *graph.Node { return x },
+}
+
+// elu is x for x > 0, else α(eˣ − 1). The exponential never sees a positive number, whose overflow would spoil the
+// gradient.
+func elu(x *graph.Node, alpha float64) *graph.Node {
+	zero := graph.ZerosLike(x)
+	below := graph.MulScalar(graph.Expm1(graph.Min(x, zero)), alpha)
+	return graph.Where(graph.GreaterThan(x, zero), x, below)
+}
+
+func softplus(x *graph.Node) *graph.Node {
+	return graph.Add(graph.Max(x, graph.ZerosLike(x)), graph.Log1p(graph.Exp(graph.Neg(graph.Abs(x)))))
+}
+
+// Activation returns an activation function by name: relu, leakyrelu (slope 0.01), elu, selu, gelu (exact), tanh,
+// sigmoid, softplus, silu, identity. An unknown name is an error that lists these.
+func Activation(name string) (func(x *graph.Node) *graph.Node, error) {
+	f, ok := activations[strings.ToLower(name)]
+	if !ok {
+		return nil, fmt.Errorf("nets: activation %q is unknown, must be one of %s", name, strings.Join(slices.Sorted(maps.Keys(activations)), ", "))
+	}
+	return f, nil
+}
