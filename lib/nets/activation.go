@@ -32,7 +32,7 @@ var activations = map[string]func(x *graph.Node) *graph.Node{
 // gradient.
 func elu(x *graph.Node, alpha float64) *graph.Node {
 	zero := graph.ZerosLike(x)
-	below := graph.MulScalar(graph.Expm1(graph.Min(x, zero)), alpha)
+	below := graph.MulScalar(graph.AddScalar(graph.Exp(graph.Min(x, zero)), -1), alpha) // Expm1 has no gradient in GoMLX
 	return graph.Where(graph.GreaterThan(x, zero), x, below)
 }
 

@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/hindsight-go/hindsight/lib/data"
 	"github.com/hindsight-go/hindsight/lib/optim"
@@ -151,4 +153,25 @@ func (f *Fitter) accuracy(params scan.Vars) (float64, error) {
 		return 0, fmt.Errorf("nets: Fit: %w", err)
 	}
 	return float64(out[0].Value().(int32)) / float64(f.config.Test.Rows()), nil
+}
+
+// Run is one training run of several.
+type Run struct {
+	Hyper optim.Hyper
+	Seed  uint64
+}
+
+// FitAll does several runs, as many at once as there are processors, and returns their results in order. The first error
+// ends all.
+func (f *Fitter) FitAll(ctx context.Context, runs []Run) ([]*FitResult, error) {
+	out := make([]*FitResult, len(runs))
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(runtime.NumCPU())
+	for i, run := range runs {
+		group.Go(func() (err error) {
+			out[i], err = f.Fit(ctx, run.Hyper, run.Seed)
+			return err
+		})
+	}
+	return out, group.Wait()
 }
