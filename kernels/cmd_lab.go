@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+
 	"github.com/spf13/cobra"
 
 	"github.com/hindsight-go/hindsight/kernels/internal/term"
@@ -29,9 +31,14 @@ the address that is printed. Ctrl-C stops it and all kernels.`,
 				return err
 			}
 			o.Root, o.Out, o.Browser = root, term.New(cmd.OutOrStdout()), !noBrowser
-			err = setup.Run(cmd.Context(), setup.Options{Root: root, NoXLA: noXLA || setup.PureOnly(root), Out: o.Out, Quiet: true})
-			if err != nil {
+			first := setup.Options{Root: root, NoXLA: noXLA || setup.PureOnly(root), Out: o.Out, Quiet: true, Later: true}
+			if err := setup.Run(cmd.Context(), first); err != nil {
 				return err
+			}
+			o.Ready = func(ctx context.Context) {
+				if err := setup.Completion(ctx, first); err != nil && ctx.Err() == nil {
+					o.Out.Printf("! gopls: %v", err) // the notebooks run without it
+				}
 			}
 			return lab.Run(cmd.Context(), o)
 		},

@@ -73,8 +73,9 @@ func base(root repo.Root, goBin string) Spec {
 		path = append(path, goBin)
 	}
 	return Spec{
-		// The log keeps to what went wrong; by default it tells of every message.
-		Argv: []string{root.Gonb(), "--kernel", "{connection_file}", "--legacy_stderr_threshold_behavior=false", "--stderrthreshold=ERROR"},
+		// The log keeps to what ends the kernel; by default it tells of every message,
+		// and errors of cells are shown in the notebook anyway.
+		Argv: []string{root.Gonb(), "--kernel", "{connection_file}", "--legacy_stderr_threshold_behavior=false", "--stderrthreshold=FATAL"},
 		// GoNB answers an interrupt message; a signal would stop it.
 		Language: "go", InterruptMode: "message",
 		Env: map[string]string{

@@ -45,6 +45,9 @@ type Options struct {
 	Browser bool   // open one, where there is a screen
 	Kernel  string // offer only this kernel, so that every notebook opens with it; "" offers all
 	Out     *term.Progress
+	// Ready is called, in a goroutine of its own, once the server answers. Run
+	// returns after it. It may be nil.
+	Ready func(context.Context)
 }
 
 // startLimit is how long a server may take until it answers; on a slow disk its
@@ -118,6 +121,15 @@ func (s *server) serve(ctx context.Context) error {
 	}
 	task.Done("%s", s.url())
 	s.o.Out.Printf("Stop it, and the kernels, with Ctrl-C.")
+	if s.o.Ready != nil {
+		ctx, cancel := context.WithCancel(ctx)
+		over := make(chan struct{})
+		go func() {
+			defer close(over)
+			s.o.Ready(ctx)
+		}()
+		defer func() { cancel(); <-over }()
+	}
 	select {
 	case <-ctx.Done():
 		task := s.o.Out.Task("Stopping the kernels and JupyterLab")

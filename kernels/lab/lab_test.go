@@ -140,7 +140,9 @@ func TestStubbornServer(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	var out output
 	ended := make(chan error, 1)
-	go func() { ended <- Run(ctx, Options{Root: root, Port: freePort(t), Out: term.New(&out)}) }()
+	readyEnded := false
+	ready := func(ctx context.Context) { <-ctx.Done(); readyEnded = true }
+	go func() { ended <- Run(ctx, Options{Root: root, Port: freePort(t), Out: term.New(&out), Ready: ready}) }()
 	eventually(t, 10*time.Second, "the address is printed", func() bool { return strings.Contains(out.String(), "Ctrl-C") })
 	data, err := os.ReadFile(pidFile)
 	require.NoError(t, err)
@@ -150,6 +152,7 @@ func TestStubbornServer(t *testing.T) {
 
 	cancel()
 	require.NoError(t, <-ended)
+	assert.True(t, readyEnded, "nothing goes on behind a server that has ended")
 	eventually(t, 5*time.Second, "the kernel is killed", func() bool { return !alive(kernel) })
 	left, err := os.ReadDir(os.Getenv("TMPDIR"))
 	require.NoError(t, err)

@@ -140,7 +140,7 @@ func (s *session) gopls(ctx context.Context, t *term.Task) (outcome, error) {
 	out, err := s.exec(ctx, command{
 		dir:  tmp, // outside of our module
 		env:  []string{"GOBIN=" + tmp, "CGO_ENABLED=0", "GOFLAGS=", "GOWORK=off"},
-		args: []string{"go", "install", "-v", "-ldflags=-s -w", "golang.org/x/tools/gopls@" + goplsVersion},
+		args: []string{"nice", "go", "install", "-v", "-ldflags=-s -w", "golang.org/x/tools/gopls@" + goplsVersion},
 		line: func(line string) {
 			if strings.HasPrefix(line, "go: downloading ") || !strings.ContainsAny(line, " :") {
 				t.Note("%s", line)

@@ -38,6 +38,7 @@ type Options struct {
 	Python string         // the interpreter to make the environment with; "" takes the newest found
 	Out    *term.Progress // where progress goes
 	Quiet  bool           // say nothing of steps that had nothing to do
+	Later  bool           // leave gopls to [Completion]
 }
 
 // Fault is a problem that the user can cure.
@@ -90,7 +91,7 @@ func (s *session) run(ctx context.Context) error {
 		{"Programs", s.programs, false},
 		{"XLA plugin", s.plugin, s.NoXLA},
 		{"XLA on the GPU", s.cuda, s.NoXLA},
-		{"gopls", s.gopls, false},
+		{"gopls", s.gopls, s.Later},
 		{"Kernels", s.kernels, false},
 		{"Notebook diffs", s.gitDiff, false},
 		{"Build cache", s.warm, false},
@@ -99,26 +100,41 @@ func (s *session) run(ctx context.Context) error {
 		if step.skip {
 			continue
 		}
-		task := s.Out.Task(step.name)
-		out, err := step.do(ctx, task)
-		if err == nil {
-			err = ctx.Err()
-		}
-		switch {
-		case err != nil:
-			task.Fail()
+		if err := s.step(ctx, step.name, step.do); err != nil {
 			return err
-		case out.warning:
-			task.Warn("%s", out.text)
-		case out.done:
-			task.Done("%s", out.text)
-		case s.Quiet || out.text == "":
-			task.Drop()
-		default:
-			task.Skip("%s", out.text)
 		}
 	}
 	return nil
+}
+
+// step does one step and says what came of it.
+func (s *session) step(ctx context.Context, name string, do func(context.Context, *term.Task) (outcome, error)) error {
+	task := s.Out.Task(name)
+	out, err := do(ctx, task)
+	if err == nil {
+		err = ctx.Err()
+	}
+	switch {
+	case err != nil:
+		task.Fail()
+	case out.warning:
+		task.Warn("%s", out.text)
+	case out.done:
+		task.Done("%s", out.text)
+	case s.Quiet || out.text == "":
+		task.Drop()
+	default:
+		task.Skip("%s", out.text)
+	}
+	return err
+}
+
+// Completion does the step that [Run] leaves out with Options.Later: it builds
+// gopls, which takes a minute the first time and which notebooks run without.
+// Kernels that are started afterwards complete names. Without a network it only warns.
+func Completion(ctx context.Context, o Options) error {
+	s := &session{Options: o}
+	return s.step(ctx, "gopls", s.gopls)
 }
 
 // outcome is what came of a step that did not fail.

@@ -219,7 +219,7 @@ func TestGoModulesUnreachable(t *testing.T) {
 func TestGoplsUnreachable(t *testing.T) {
 	s, _ := newSession(t)
 	require.NoError(t, os.MkdirAll(s.Root.Bin(), 0o755))
-	fakePath(t, map[string]string{"go": "echo 'golang.org/x/tools/gopls@v0.23.0: reading proxy: 403 Forbidden' >&2; exit 1"})
+	fakePath(t, map[string]string{"nice": `exec "$@"`, "go": "echo 'golang.org/x/tools/gopls@v0.23.0: reading proxy: 403 Forbidden' >&2; exit 1"})
 	out, err := s.gopls(t.Context(), s.Out.Task("gopls"))
 	require.NoError(t, err)
 	assert.True(t, out.warning)
