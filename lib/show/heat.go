@@ -49,7 +49,14 @@ func (h Heat) draw(p *plot.Plot, axes Panel, _ color.Color) (plot.Thumbnailer, e
 					return nil, fmt.Errorf("heat map: %w", err)
 				}
 			}
-			cell := plotter.XYs{{X: xs[j], Y: ys[i]}, {X: xs[j+1], Y: ys[i]}, {X: xs[j+1], Y: ys[i+1]}, {X: xs[j], Y: ys[i+1]}}
+			if h.kind(z) != nil && j+1 < len(row) && row[j+1] == z {
+				continue // joined with the cell to the right
+			}
+			from := j
+			for h.kind(z) != nil && from > 0 && row[from-1] == z {
+				from--
+			}
+			cell := plotter.XYs{{X: xs[from], Y: ys[i]}, {X: xs[j+1], Y: ys[i]}, {X: xs[j+1], Y: ys[i+1]}, {X: xs[from], Y: ys[i+1]}}
 			p.Add(&plotter.Polygon{XYs: []plotter.XYs{cell}, Color: c})
 		}
 	}

@@ -13,7 +13,7 @@ import (
 )
 
 // most is how many points of a line are kept: more cannot be seen, and would only make the file large.
-const most = 400
+const most = 240
 
 // points pairs up two slices, in segments between values that cannot be drawn. Long lines are thinned so that each
 // group keeps its lowest and highest point: spikes survive.
