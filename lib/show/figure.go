@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"image/color"
 	"math"
-	"regexp"
-	"strconv"
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/font"
@@ -129,20 +127,7 @@ func (f Figure) SVG() ([]byte, error) {
 	if _, err := canvas.WriteTo(&out); err != nil {
 		return nil, fmt.Errorf("show: Figure: %w", err)
 	}
-	return compact(out.Bytes()), nil
-}
-
-var longNumber = regexp.MustCompile(`\d+\.\d{3,}`)
-
-// compact rounds coordinates to a hundredth of a point, which nobody can see.
-func compact(svg []byte) []byte {
-	return longNumber.ReplaceAllFunc(svg, func(n []byte) []byte {
-		v, err := strconv.ParseFloat(string(n), 64)
-		if err != nil {
-			return n
-		}
-		return strconv.AppendFloat(nil, math.Round(v*100)/100, 'f', -1, 64)
-	})
+	return out.Bytes(), nil
 }
 
 // plot makes the panel's plot and adds its names to the legend.
