@@ -2,6 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
+	"io/fs"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -32,12 +35,17 @@ the address that is printed. Ctrl-C stops it and all kernels.`,
 			}
 			o.Root, o.Out, o.Browser = root, term.New(cmd.OutOrStdout()), !noBrowser
 			first := setup.Options{Root: root, NoXLA: noXLA || setup.PureOnly(root), Out: o.Out, Quiet: true, Later: true}
-			if err := setup.Run(cmd.Context(), first); err != nil {
+			switch err := setup.Run(cmd.Context(), first); {
+			case setup.Ready(root) && (errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS)):
+				// Somebody else's environment, or an image run under another user.
+				o.Out.Printf("! %s cannot be written, so it is used as it is", root.Venv())
+			case err != nil:
 				return err
-			}
-			o.Ready = func(ctx context.Context) {
-				if err := setup.Completion(ctx, first); err != nil && ctx.Err() == nil {
-					o.Out.Printf("! gopls: %v", err) // the notebooks run without it
+			default:
+				o.Ready = func(ctx context.Context) {
+					if err := setup.Completion(ctx, first); err != nil && ctx.Err() == nil {
+						o.Out.Printf("! gopls: %v", err) // the notebooks run without it
+					}
 				}
 			}
 			return lab.Run(cmd.Context(), o)

@@ -209,6 +209,26 @@ func TestExplain(t *testing.T) {
 	assert.ErrorIs(t, s.explain(ctx, "X", "dial tcp", fmt.Errorf("killed")), context.Canceled, "an interrupt is not a fault")
 }
 
+// FuzzLines: however the output of a program is cut, its lines are the same.
+func FuzzLines(f *testing.F) {
+	f.Add("Progress 1 of 2\rProgress 2 of 2\r\nCollecting x\n\nrest", 7)
+	f.Fuzz(func(t *testing.T, text string, at int) {
+		read := func(parts ...string) (found []string) {
+			l := &lines{each: func(line string) { found = append(found, line) }}
+			for _, part := range parts {
+				n, err := l.Write([]byte(part))
+				require.NoError(t, err)
+				require.Equal(t, len(part), n)
+			}
+			return found
+		}
+		if at < 0 || at > len(text) {
+			at = len(text) / 2
+		}
+		assert.Equal(t, read(text), read(text[:at], text[at:]))
+	})
+}
+
 func TestGoModulesUnreachable(t *testing.T) {
 	s, _ := newSession(t)
 	fakePath(t, map[string]string{"go": `echo 'go: a.b/c@v1: Get "https://proxy/a.b/c": dial tcp: lookup proxy: no such host' >&2; exit 1`})
