@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -39,6 +40,9 @@ the address that is printed. Ctrl-C stops it and all kernels.`,
 			case setup.Ready(root) && (errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS)):
 				// Somebody else's environment, or an image run under another user.
 				o.Out.Printf("! %s cannot be written, so it is used as it is", root.Venv())
+			case setup.Ready(root) && errors.Is(err, setup.ErrNetwork):
+				what, _, _ := strings.Cut(err.Error(), "\n")
+				o.Out.Printf("! %s What is there is used.", what)
 			case err != nil:
 				return err
 			default:

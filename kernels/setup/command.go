@@ -80,6 +80,10 @@ var (
 	noNetwork = regexp.MustCompile(`(?i)name resolution|no such host|network is unreachable|connection refused|failed to establish|dial tcp|i/o timeout|timed out|proxyerror|connection broken|incompleteread|connection aborted|connection reset|unexpected EOF|module lookup disabled by GOPROXY=off|tls handshake|40[34] forbidden|50[234] `)
 )
 
+// ErrNetwork is behind a [Fault] that a network, or a server, which does not
+// answer has caused.
+var ErrNetwork = errors.New("the network does not answer")
+
 // explain turns the failure of a program into a fault: what failed, and by its
 // output why and what to do.
 func (s *session) explain(ctx context.Context, what, output string, err error) error {
@@ -98,6 +102,7 @@ func (s *session) explain(ctx context.Context, what, output string, err error) e
 	case noNetwork.MatchString(output):
 		f.What = what + ": the network, or the server that should have it, does not answer (" + lastLine(output) + ")."
 		f.Cure = "Connect, or name your proxy or mirror in HTTPS_PROXY, PIP_INDEX_URL and GOPROXY, and run setup again; what is done is kept."
+		f.Err = errors.Join(err, ErrNetwork)
 	default:
 		f.What = what + ": " + lastLine(output) + "."
 		if output == "" {

@@ -131,6 +131,16 @@ func (s *session) placePlugin(ctx context.Context, t *term.Task, target string) 
 		}
 		s.Out.Printf("! XLA plugin: %s; passed over", problem.What)
 	}
+	// A setup that was killed may have left its download.
+	old, err := filepath.Glob(filepath.Join(s.Root.PluginDir(), ".new-*"))
+	if err != nil {
+		return "", err
+	}
+	for _, dir := range old {
+		if err := os.RemoveAll(dir); err != nil {
+			return "", diskFault("an old download cannot be removed", dir, err)
+		}
+	}
 	fetched, err := os.MkdirTemp(s.Root.PluginDir(), ".new-")
 	if err != nil {
 		return "", diskFault("a folder for the plugin cannot be made", s.Root.PluginDir(), err)

@@ -3,6 +3,7 @@ package setup
 import (
 	"context"
 	"debug/buildinfo"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -64,6 +65,11 @@ func (s *session) programs(ctx context.Context, t *term.Task) (outcome, error) {
 	fresh := false
 	for _, p := range list {
 		changed, err := s.build(ctx, t, p)
+		if f := new(Fault); err != nil && p.pkg == "./kernels/probe" && exists(p.path) && errors.As(err, &f) {
+			// Somebody is at work on lib/backend: the older probe does.
+			s.Out.Printf("! %s", f.What)
+			continue
+		}
 		if err != nil {
 			return outcome{}, err
 		}
@@ -87,7 +93,7 @@ func (s *session) build(ctx context.Context, t *term.Task, p program) (changed b
 	args := append([]string{"build", "-buildvcs=false", "-ldflags=-s -w", "-o", p.path}, p.flags...)
 	out, err := s.goBuild(ctx, t, p.env, append(args, p.pkg)...)
 	if err != nil {
-		return false, s.explain(ctx, filepath.Base(p.pkg)+" cannot be built", out, err)
+		return false, s.explain(ctx, filepath.Base(p.pkg)+" cannot be built", compilerSays(out), err)
 	}
 	after, err := os.Stat(p.path)
 	if err != nil {
@@ -172,15 +178,20 @@ func (s *session) warm(ctx context.Context, t *term.Task) (outcome, error) {
 			return outcome{}, ctx.Err()
 		}
 		if err != nil { // somebody is at work on lib: the notebooks open all the same
-			why := sourceError.FindString(out)
-			if why == "" {
-				why = lastLine(out)
-			}
-			return warning("lib does not compile: %s", why)
+			return warning("lib does not compile: %s", lastLine(compilerSays(out)))
 		}
 		fresh = fresh || out != ""
 	}
 	return outcome{text: "lib and what it rests on is compiled", done: fresh}, nil
+}
+
+// compilerSays is the first error in a source file that output tells of, all of
+// output where there is none.
+func compilerSays(output string) string {
+	if line := sourceError.FindString(output); line != "" {
+		return line
+	}
+	return output
 }
 
 var sourceError = regexp.MustCompile(`(?m)^\S+\.go:\d+.*$`)

@@ -6,6 +6,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -15,6 +16,7 @@ import (
 	"path/filepath"
 	"sort"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -203,6 +205,8 @@ func TestExplain(t *testing.T) {
 	} {
 		err := s.explain(t.Context(), "X", output, fmt.Errorf("exit status 1"))
 		aFault(t, err, want.what, want.cure)
+		assert.Equal(t, strings.Contains(want.what, "does not answer"), errors.Is(err, ErrNetwork))
+		assert.Equal(t, strings.Contains(want.what, "disk is full"), errors.Is(err, syscall.ENOSPC))
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -248,7 +252,7 @@ func TestGoplsUnreachable(t *testing.T) {
 }
 
 func TestBrokenLib(t *testing.T) {
-	s, _ := newSession(t)
+	s, said := newSession(t)
 	fakePath(t, map[string]string{"go": "printf 'a.b/lib/x\\n# a.b/lib/x\\nlib/x/x.go:7:2: undefined: y\\na.b/lib/z\\n'; exit 1"})
 	task := s.Out.Task("warm")
 	defer task.Drop()
@@ -256,6 +260,21 @@ func TestBrokenLib(t *testing.T) {
 	require.NoError(t, err, "whoever breaks lib wants to open the notebooks all the same")
 	assert.True(t, out.warning)
 	assert.Equal(t, "lib does not compile: lib/x/x.go:7:2: undefined: y", out.text)
+
+	p := program{pkg: "./kernels/probe", path: probePath(s.Root, probePure)}
+	_, err = s.build(t.Context(), task, p)
+	aFault(t, err, "probe cannot be built: lib/x/x.go:7:2: undefined: y", "setup.log")
+	s.NoXLA = true
+	write(t, s.Root.Join("go.mod"), "module "+repo.Module+"\nrequire github.com/janpfeifer/gonb v0.11.4\n")
+	fakePath(t, map[string]string{"go": `case "$*" in *probe) printf 'lib/x/x.go:7:2: undefined: y\n'; exit 1;; esac; while [ "$1" != -o ]; do shift; done; : >"$2"`})
+	require.NoError(t, os.MkdirAll(s.Root.Bin(), 0o755))
+	require.NoError(t, os.MkdirAll(s.Root.Lib(), 0o755))
+	_, err = s.programs(t.Context(), task)
+	aFault(t, err, "probe cannot be built", "setup.log")
+	script(t, p.path, "")
+	_, err = s.programs(t.Context(), task)
+	require.NoError(t, err, "an older probe does")
+	assert.Contains(t, said.String(), "! probe cannot be built")
 }
 
 func TestKernels(t *testing.T) {
@@ -624,6 +643,7 @@ func TestPluginFromWheel(t *testing.T) {
 		ix.right()
 	}
 
+	write(t, filepath.Join(s.Root.PluginDir(), ".new-1", "half"), "of a setup that was killed")
 	got, err := s.tryPlace(t)
 	require.NoError(t, err)
 	assert.Contains(t, got.text, "the wheel plug 1.0")
