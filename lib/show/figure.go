@@ -100,7 +100,7 @@ func (f Figure) SVG() ([]byte, error) {
 	legend.layout(width - 2*margin)
 	var head vg.Length
 	if f.Title != "" {
-		head = 24
+		head = 26
 	}
 	height := vg.Length(h*float64(rows)) + head + legend.height() + 2*margin
 	canvas := vgsvg.New(width, height)
@@ -135,7 +135,7 @@ func (p Panel) plot(legend *legend) (*plot.Plot, error) {
 	out := plot.New()
 	out.BackgroundColor = paper
 	out.Title.Text, out.Title.TextStyle, out.Title.Padding = p.Title, style(12), 4
-	out.Title.TextStyle.XAlign = draw.XCenter
+	out.Title.TextStyle.XAlign, out.Title.TextStyle.YAlign = draw.XCenter, draw.YTop
 	for _, axis := range []*plot.Axis{&out.X, &out.Y} {
 		axis.Label.TextStyle = style(11)
 		axis.Label.TextStyle.XAlign = draw.XCenter
@@ -155,7 +155,7 @@ func (p Panel) plot(legend *legend) (*plot.Plot, error) {
 		}
 		legend.add(mark.name(), thumb)
 		if heat, ok := mark.(Heat); ok {
-			legend.entries = append(legend.entries, heat.keys()...)
+			legend.merge(heat.keys())
 		}
 	}
 	if p.YMin != p.YMax {

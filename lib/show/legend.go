@@ -2,6 +2,7 @@ package show
 
 import (
 	"image/color"
+	"slices"
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/vg"
@@ -47,6 +48,15 @@ func (l *legend) add(name string, thumb plot.Thumbnailer) {
 	for i := range l.entries {
 		if l.entries[i].name == name && l.entries[i].thumb == nil {
 			l.entries[i].thumb = thumb
+		}
+	}
+}
+
+// merge takes over entries whose names are new.
+func (l *legend) merge(entries []entry) {
+	for _, e := range entries {
+		if !slices.ContainsFunc(l.entries, func(old entry) bool { return old.name == e.name }) {
+			l.entries = append(l.entries, e)
 		}
 	}
 }
