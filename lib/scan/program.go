@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 
 	"github.com/gomlx/compute"
+	"github.com/hindsight-go/hindsight/lib/backend"
 )
 
 // Program is a compiled [Loop]. It may be run by several goroutines at once.
@@ -43,14 +44,21 @@ func Compile(b compute.Backend, loop Loop, state, inputs Vars) (*Program, error)
 		return nil, err
 	}
 	p := &Program{backend: b, plan: pl, layout: pl.layout()}
-	p.mode, p.why = choose(b, loop.Mode, pl)
+	if p.mode, p.why, err = choose(b, loop, pl); err != nil {
+		return nil, err
+	}
 	if p.mode == Fused {
 		p.exec, err = pl.fused(b, p.layout)
-	} else {
-		p.exec, err = pl.stepwise(b, !pl.quiet())
-		if err == nil && pl.quiet() {
-			p.traced, err = pl.stepwise(b, true)
+		switch {
+		case err == nil:
+			return p, nil
+		case loop.Mode == Fused:
+			return nil, err
 		}
+		p.mode, p.why = Stepwise, "the steps cannot be fused: "+err.Error()
+	}
+	if p.exec, err = pl.stepwise(b, !pl.quiet()); err == nil && pl.quiet() {
+		p.traced, err = pl.stepwise(b, true)
 	}
 	if err != nil {
 		return nil, err
@@ -110,16 +118,21 @@ func CanFuse(b compute.Backend) bool {
 }
 
 // choose takes the mode asked for, or the better one.
-func choose(b compute.Backend, asked Mode, p *plan) (Mode, string) {
+func choose(b compute.Backend, loop Loop, p *plan) (Mode, string, error) {
 	switch {
-	case asked != Auto:
-		return asked, "asked for"
+	case loop.Mode == Fused && !CanFuse(b):
+		return 0, "", fmt.Errorf("scan: %s: Mode is Fused, but backend %q lacks what that needs; use Auto or Stepwise",
+			loop.Name, backend.Describe(b).Name)
+	case loop.Mode != Auto:
+		return loop.Mode, "asked for", nil
 	case !CanFuse(b):
-		return Stepwise, fmt.Sprintf("backend %q cannot fuse steps", b.Name())
+		return Stepwise, fmt.Sprintf("backend %q cannot fuse steps", backend.Describe(b).Name), nil
+	case p.convolutions > 0 && backend.Describe(b).Name != backend.XLACUDA:
+		return Stepwise, fmt.Sprintf("%d convolutions, which XLA runs several times slower in a loop on the CPU", p.convolutions), nil
 	case p.convolutions > 0:
-		return Stepwise, fmt.Sprintf("%d convolutions, which lose their fast path in XLA's While on the CPU", p.convolutions)
+		return Fused, "convolutions keep their speed in a loop on a GPU", nil
 	}
-	return Fused, "no convolutions"
+	return Fused, "no convolutions", nil
 }
 
 // Run compiles a loop and runs it once. See [Compile] and [Program.Run].

@@ -72,8 +72,16 @@ func (s *Step) source(lead int) source {
 	return src
 }
 
-func (src source) uniform(shape shapes.Shape) *graph.Node {
+func sizeOf(method string, shape shapes.Shape) int {
 	size := shape.Size()
+	if size == 0 {
+		panic(fmt.Errorf("%s: the shape %s is empty", method, shape))
+	}
+	return size
+}
+
+func (src source) uniform(shape shapes.Shape) *graph.Node {
+	size := sizeOf("Uniform", shape)
 	switch shape.DType {
 	case dtypes.Float32:
 		x, y := src.words((size + 1) / 2)
@@ -86,7 +94,7 @@ func (src source) uniform(shape shapes.Shape) *graph.Node {
 }
 
 func (src source) normal(shape shapes.Shape) *graph.Node {
-	half := (shape.Size() + 1) / 2
+	half := (sizeOf("Normal", shape) + 1) / 2
 	var radius, angle *graph.Node
 	switch shape.DType {
 	case dtypes.Float32:
@@ -98,7 +106,7 @@ func (src source) normal(shape shapes.Shape) *graph.Node {
 		x, y := src.words(2 * half)
 		u := fraction64(x, y)
 		radius = graph.OneMinus(graph.Slice(u, graph.AxisRange(), graph.AxisRange(0, half)))
-		angle = graph.Slice(u, graph.AxisRange(), graph.AxisRange(half))
+		angle = graph.Slice(u, graph.AxisRange(), graph.AxisRange(half, 2*half))
 	default:
 		panic(fmt.Errorf("Normal: dtype is %s, must be Float32 or Float64", shape.DType))
 	}
@@ -112,7 +120,7 @@ func (src source) integers(n int, dims []int) *graph.Node {
 		panic(fmt.Errorf("Integers: n is %d, must be between 1 and %d", n, math.MaxInt32))
 	}
 	shape := shapes.Make(dtypes.Int32, dims...)
-	x, y := src.words((shape.Size() + 1) / 2)
+	x, y := src.words((sizeOf("Integers", shape) + 1) / 2)
 	scale := func(w *graph.Node) *graph.Node {
 		wide := graph.MulScalar(graph.ConvertDType(w, dtypes.Uint64), n)
 		return graph.ConvertDType(graph.BitwiseShiftRightLogicalScalar(wide, 32), dtypes.Int32)
@@ -120,29 +128,42 @@ func (src source) integers(n int, dims []int) *graph.Node {
 	return src.shaped(shape, scale(x), scale(y))
 }
 
-// words returns two random uint32 for each run and each of n places: the block cipher's values at the counters
+// words returns two random uint32 for each run and each of at least n places: the block cipher's values at the counters
 // (place in the tensor, draw of the step).
 func (src source) words(n int) (x, y *graph.Node) {
 	rows := max(1, src.lead)
+	if n > 16 {
+		n = (n + 15) / 16 * 16 // XLA's loops over an odd number of places are seven times slower
+	}
 	place := graph.Iota(src.g, shapes.Make(dtypes.Uint32, rows, n), 1)
 	draw := graph.BroadcastToDims(graph.Scalar(src.g, dtypes.Uint32, src.draw), rows, n)
-	return threefry(graph.BroadcastToDims(src.k0, rows, n), graph.BroadcastToDims(src.k1, rows, n), place, draw)
+	x, y = threefry(graph.BroadcastToDims(src.k0, rows, n), graph.BroadcastToDims(src.k1, rows, n), place, draw)
+	// Without a barrier XLA fuses the twenty rounds into what follows, several times over, and compiles for minutes.
+	words := graph.OptimizationBarriers(x, y)
+	return words[0], words[1]
 }
 
-// shaped lays the parts out one after the other in the shape, and drops what is too much.
+// shaped lays one part or two out in the shape: each holds at least its half of the values.
 func (src source) shaped(shape shapes.Shape, parts ...*graph.Node) *graph.Node {
-	flat := parts[0]
-	if len(parts) > 1 {
-		flat = graph.Concatenate(parts, 1)
-	}
-	if size := shape.Size(); size < flat.Shape().Dim(1) {
-		flat = graph.Slice(flat, graph.AxisRange(), graph.AxisRange(0, size))
+	size := shape.Size()
+	half := (size + len(parts) - 1) / len(parts)
+	flat := cut(parts[0], half)
+	if size > half {
+		flat = graph.Concatenate([]*graph.Node{flat, cut(parts[1], size-half)}, 1)
 	}
 	dims := shape.Dimensions
 	if src.lead > 0 {
 		dims = append([]int{src.lead}, dims...)
 	}
 	return graph.StopGradient(graph.Reshape(flat, dims...))
+}
+
+// cut takes the first n columns.
+func cut(x *graph.Node, n int) *graph.Node {
+	if n == x.Shape().Dim(1) {
+		return x
+	}
+	return graph.Slice(x, graph.AxisRange(), graph.AxisRange(0, n))
 }
 
 // rotations of Threefry-2×32, round by round; table 2 of the source.

@@ -38,7 +38,8 @@ func (t *record) take(b compute.Buffer, rows, n int) error {
 	return nil
 }
 
-// tensor of all rows.
-func (t *record) tensor(rows int) (*tensors.Tensor, error) {
+// tensor of all rows. They may be fewer than the run's steps, where an earlier run's traces were not kept.
+func (t *record) tensor() (*tensors.Tensor, error) {
+	rows := len(t.bytes) / max(1, int(t.shape.ByteSize()))
 	return tensors.FromRaw(nil, device, leading(rows, t.shape), t.bytes)
 }

@@ -28,7 +28,7 @@ func (p *Program) Run(ctx context.Context, state, inputs Vars, steps int, seed i
 }
 
 // Resume does steps further steps from where a result ended, with its seed: the numbers are those of one uninterrupted
-// run. The new result's Steps and Traces include the old ones.
+// run. The new result's Steps and Traces include the old ones; traces that were dropped from the result stay dropped.
 func (p *Program) Resume(ctx context.Context, from *Result, inputs Vars, steps int) (*Result, error) {
 	if from == nil || from.Steps < 0 {
 		return nil, fmt.Errorf("scan: %s: the result to resume is nil or of a negative number of steps", p.plan.loop.Name)
@@ -275,7 +275,7 @@ func (r *running) result(status Status) (*Result, error) {
 	}
 	for _, t := range r.traces {
 		var err error
-		res.Traces[t.name], err = t.tensor(r.done / r.plan.loop.TraceEvery)
+		res.Traces[t.name], err = t.tensor()
 		errs = append(errs, err)
 	}
 	if err := errors.Join(errs...); err != nil {
