@@ -40,7 +40,7 @@ var wheel = pin{
 type pluginStamp struct {
 	Path   string `json:"path"` // of the file itself, links followed
 	Size   int64  `json:"size"`
-	Time   int64  `json:"time"` // last change, ns since 1970
+	Time   int64  `json:"time"` // last change, s since 1970: layers of images keep no more
 	SHA256 string `json:"sha256"`
 	GoXLA  string `json:"goXLA"` // version of the module that opened it
 	Source string `json:"source"`
@@ -373,7 +373,7 @@ func (p pluginStamp) matches(path string) bool {
 		return false
 	}
 	info, err := os.Stat(real)
-	return err == nil && info.Size() == p.Size && info.ModTime().UnixNano() == p.Time
+	return err == nil && info.Size() == p.Size && info.ModTime().Unix() == p.Time
 }
 
 func stampOf(path string) (pluginStamp, error) {
@@ -394,5 +394,5 @@ func stampOf(path string) (pluginStamp, error) {
 	if _, err := io.Copy(hash, f); err != nil {
 		return pluginStamp{}, err
 	}
-	return pluginStamp{Path: real, Size: info.Size(), Time: info.ModTime().UnixNano(), SHA256: hex.EncodeToString(hash.Sum(nil))}, nil
+	return pluginStamp{Path: real, Size: info.Size(), Time: info.ModTime().Unix(), SHA256: hex.EncodeToString(hash.Sum(nil))}, nil
 }
