@@ -5,6 +5,10 @@
 //	|-----------------------------|---------------------------------------------|
 //	| [MLP]                       | tables, flattened pictures                  |
 //	| [SmallCNN]                  | pictures, two convolutions                  |
+//	| [GPT], [LLaMA]              | text, next token                            |
+//	| [ViT]                       | pictures in patches                         |
+//
+// [ByName] has the transformers of published sizes, GPT-2 and LLaMA-60M to 7B among them; [LoRA] adapts any model.
 //
 // A [Model] knows its parameters by path and draws their first values from a seed on the host, so that they are the same
 // on every backend.
