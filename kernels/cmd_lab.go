@@ -46,7 +46,7 @@ the address that is printed. Ctrl-C stops it and all kernels.`,
 			case err != nil:
 				return err
 			default:
-				o.Ready = func(ctx context.Context) {
+				o.Ready = func(ctx context.Context, _ string) {
 					if err := setup.Completion(ctx, first); err != nil && ctx.Err() == nil {
 						o.Out.Printf("! gopls: %v", err) // the notebooks run without it
 					}

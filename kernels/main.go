@@ -59,6 +59,7 @@ Start with 'go run ./kernels lab': it sets up what is missing and opens JupyterL
 		newSetupCmd(),
 		newLabCmd(),
 		newRunCmd(),
+		newTestCmd(),
 		newDoctorCmd(),
 		newTextconvCmd(),
 	)

@@ -34,20 +34,22 @@ import (
 // next free one is used.
 const DefaultPort = 8888
 
-// First is the notebook that JupyterLab opens with, below the notebooks' folder.
-const First = "00-start.ipynb"
+// First is what JupyterLab opens with.
+const First = "notebooks/00-start.ipynb"
 
 // Options say how to open JupyterLab.
 type Options struct {
 	Root    repo.Root
-	Host    string // address to listen on; "" is 127.0.0.1
-	Port    int    // 0: DefaultPort or the next free one
-	Browser bool   // open one, where there is a screen
-	Kernel  string // offer only this kernel, so that every notebook opens with it; "" offers all
+	Host    string   // address to listen on; "" is 127.0.0.1
+	Port    int      // 0: DefaultPort or the next free one
+	Browser bool     // open one, where there is a screen
+	Kernel  string   // offer only this kernel, so that every notebook opens with it; "" offers all
+	Open    string   // path below the root of what to open with; "" is notebooks/00-start.ipynb
+	Env     []string // added to our own for the server and its kernels
 	Out     *term.Progress
-	// Ready is called, in a goroutine of its own, once the server answers. Run
-	// returns after it. It may be nil.
-	Ready func(context.Context)
+	// Ready is called, in a goroutine of its own, with the address and token once
+	// the server answers. Run returns after it. It may be nil.
+	Ready func(ctx context.Context, url string)
 }
 
 // startLimit is how long a server may take until it answers; on a slow disk its
@@ -61,6 +63,9 @@ var stopLimit = 15 * time.Second
 func Run(ctx context.Context, o Options) error {
 	if o.Host == "" {
 		o.Host = "127.0.0.1"
+	}
+	if o.Open == "" {
+		o.Open = First
 	}
 	if err := checkKernel(o.Root, o.Kernel); err != nil {
 		return err
@@ -100,7 +105,7 @@ func (s *server) serve(ctx context.Context) error {
 	task.Note("starting")
 	s.cmd = exec.Command(s.o.Root.Python(), s.args()...)
 	s.cmd.Dir = s.o.Root.Dir()
-	s.cmd.Env = append(os.Environ(), "JUPYTER_TOKEN="+s.token, "TMPDIR="+s.tmp)
+	s.cmd.Env = append(os.Environ(), append(s.o.Env, "JUPYTER_TOKEN="+s.token, "TMPDIR="+s.tmp)...)
 	s.cmd.Stdout, s.cmd.Stderr = os.Stdout, os.Stderr
 	// Its own process group: a Ctrl-C at the terminal reaches us alone, and we
 	// give the server time to stop its kernels.
@@ -126,7 +131,7 @@ func (s *server) serve(ctx context.Context) error {
 		over := make(chan struct{})
 		go func() {
 			defer close(over)
-			s.o.Ready(ctx)
+			s.o.Ready(ctx, s.url())
 		}()
 		defer func() { cancel(); <-over }()
 	}
@@ -252,10 +257,10 @@ func (s *server) base() string {
 
 // start is the page that opens first.
 func (s *server) start() string {
-	if _, err := os.Stat(filepath.Join(s.o.Root.Notebooks(), First)); err != nil {
+	if _, err := os.Stat(s.o.Root.Join(s.o.Open)); err != nil {
 		return "lab"
 	}
-	return "lab/tree/notebooks/" + First
+	return "lab/tree/" + filepath.ToSlash(s.o.Open)
 }
 
 func (s *server) url() string { return s.base() + s.start() + "?token=" + url.QueryEscape(s.token) }

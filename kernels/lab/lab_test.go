@@ -141,7 +141,7 @@ func TestStubbornServer(t *testing.T) {
 	var out output
 	ended := make(chan error, 1)
 	readyEnded := false
-	ready := func(ctx context.Context) { <-ctx.Done(); readyEnded = true }
+	ready := func(ctx context.Context, _ string) { <-ctx.Done(); readyEnded = true }
 	go func() { ended <- Run(ctx, Options{Root: root, Port: freePort(t), Out: term.New(&out), Ready: ready}) }()
 	eventually(t, 10*time.Second, "the address is printed", func() bool { return strings.Contains(out.String(), "Ctrl-C") })
 	data, err := os.ReadFile(pidFile)
@@ -214,14 +214,14 @@ func TestArguments(t *testing.T) {
 	root := played(t, "")
 	t.Setenv("DISPLAY", "")
 	t.Setenv("WAYLAND_DISPLAY", "")
-	s := &server{o: Options{Root: root, Host: "127.0.0.1", Browser: true, Kernel: repo.KernelPure}, port: 1, token: "secret"}
+	s := &server{o: Options{Root: root, Host: "127.0.0.1", Browser: true, Kernel: repo.KernelPure, Open: First}, port: 1, token: "secret"}
 	args := strings.Join(s.args(), " ")
 	assert.NotContains(t, args, "secret", "other users can read command lines")
 	assert.Contains(t, args, "--no-browser", "without a screen Jupyter would start a text browser")
 	assert.Contains(t, args, "allowed_kernelspecs=go-pure")
 	assert.Contains(t, args, "default_url=/lab ")
 	require.NoError(t, os.MkdirAll(root.Notebooks(), 0o755))
-	require.NoError(t, os.WriteFile(filepath.Join(root.Notebooks(), First), []byte("{}"), 0o644))
+	require.NoError(t, os.WriteFile(root.Join(First), []byte("{}"), 0o644))
 	assert.Contains(t, strings.Join(s.args(), " "), "default_url=/lab/tree/notebooks/00-start.ipynb")
 	assert.Equal(t, "http://127.0.0.1:1/lab/tree/notebooks/00-start.ipynb?token=secret", s.url())
 }

@@ -197,7 +197,7 @@ func (r *run) writeReports(rep *report.Report) error {
 		make func() ([]byte, error)
 	}{
 		{ReportFile, rep.JSON},
-		{JUnitFile, rep.JUnit},
+		{JUnitFile, rep.JUnit().XML},
 		{GalleryFile, func() ([]byte, error) { return report.Gallery(rep, r.Out) }},
 	} {
 		content, err := file.make()
