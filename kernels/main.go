@@ -60,6 +60,7 @@ Start with 'go run ./kernels lab': it sets up what is missing and opens JupyterL
 		newLabCmd(),
 		newRunCmd(),
 		newTestCmd(),
+		newBenchCmd(),
 		newDoctorCmd(),
 		newTextconvCmd(),
 	)

@@ -94,14 +94,14 @@ func (s *session) explain(ctx context.Context, what, output string, err error) e
 	switch {
 	case fullDisk.MatchString(output):
 		f.What = what + ": the disk is full."
-		f.Cure = "Free some space (the environment, the Go caches and the temporary folder need about 3 GB) and run setup again; what is done is kept."
+		f.Cure = "Free some space (the environment, the Go caches and the temporary folder need about 3 GB) and try again; what is done is kept."
 		f.Err = errors.Join(err, syscall.ENOSPC)
 	case wrongHash.MatchString(output):
 		f.What = what + ": what came is not what is pinned, so nothing of it was installed."
-		f.Cure = "Run setup again; where that does not help, a proxy or mirror on the way changes files: use another one."
+		f.Cure = "Try again; where that does not help, a proxy or mirror on the way changes files: use another one."
 	case noNetwork.MatchString(output):
 		f.What = what + ": the network, or the server that should have it, does not answer (" + lastLine(output) + ")."
-		f.Cure = "Connect, or name your proxy or mirror in HTTPS_PROXY, PIP_INDEX_URL and GOPROXY, and run setup again; what is done is kept."
+		f.Cure = "Connect, or name your proxy or mirror in HTTPS_PROXY, PIP_INDEX_URL and GOPROXY, and try again; what is done is kept."
 		f.Err = errors.Join(err, ErrNetwork)
 	default:
 		f.What = what + ": " + lastLine(output) + "."
@@ -146,7 +146,7 @@ func FreeBytes(dir string) (uint64, error) {
 	if err := syscall.Statfs(dir, &st); err != nil {
 		return 0, err
 	}
-	return uint64(st.Bavail) * uint64(st.Bsize), nil
+	return uint64(st.Bavail) * uint64(st.Bsize), nil //nolint:unconvert // their types differ between systems
 }
 
 func sleep(ctx context.Context, d time.Duration) error {

@@ -40,7 +40,7 @@ func Inspect(ctx context.Context, root repo.Root) State {
 	if version, ok := s.venvVersion(ctx); ok {
 		state.Python = version.String()
 		var stamp pythonStamp
-		want, _, err := s.wantedPython(version)
+		want, _, err := s.wantedPython(s.lockPath(), version)
 		state.AsLocked = err == nil && s.readStamp("python", &stamp) && stamp == want
 		out, err := s.exec(ctx, command{args: []string{root.Python(), "-c", "import importlib.metadata as m; print(m.version('jupyterlab'))"}})
 		if err == nil {

@@ -95,13 +95,14 @@ func (s *session) pinning(sum string) string {
 func (s *session) placePlugin(ctx context.Context, t *term.Task, target string) (source string, err error) {
 	if exists(target) {
 		t.Note("trying the one that is there")
-		if problem := s.tryPlugin(ctx, target); problem == nil {
+		problem := s.tryPlugin(ctx, target)
+		switch {
+		case problem == nil:
 			return "was there already", nil
-		} else if ctx.Err() != nil {
+		case ctx.Err() != nil:
 			return "", ctx.Err()
-		} else {
-			s.Out.Printf("! XLA plugin: %s; it is replaced", problem.What)
 		}
+		s.Out.Printf("! XLA plugin: %s; it is replaced", problem.What)
 	}
 	if err := os.Remove(target); err != nil && !errors.Is(err, os.ErrNotExist) { // a dangling link too
 		return "", diskFault("a broken plugin cannot be removed", target, err)

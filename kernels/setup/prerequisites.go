@@ -31,7 +31,7 @@ or name an interpreter with --python`
 // download 63 MB, programs 100 MB, and some air.
 const needBytes = 800e6
 
-func (s *session) prerequisites(ctx context.Context, t *term.Task) (outcome, error) {
+func (s *session) prerequisites(ctx context.Context, _ *term.Task) (outcome, error) {
 	var found []string
 	version, err := s.goCommand(ctx)
 	if err != nil {

@@ -22,8 +22,8 @@ func (s *session) lockPath() string { return s.Root.Join("kernels", "python", "r
 
 // wantedPython is the stamp of an environment of this version that agrees with
 // the lock file, whose text comes with it.
-func (s *session) wantedPython(v pythonVersion) (pythonStamp, []byte, error) {
-	text, err := os.ReadFile(s.lockPath())
+func (s *session) wantedPython(lock string, v pythonVersion) (pythonStamp, []byte, error) {
+	text, err := os.ReadFile(lock)
 	if err != nil {
 		return pythonStamp{}, nil, err
 	}
@@ -40,41 +40,69 @@ func (s *session) venvVersion(ctx context.Context) (pythonVersion, bool) {
 	return py.version, true
 }
 
-// python makes the environment, or brings an existing one to the lock.
-func (s *session) python(ctx context.Context, t *term.Task) (outcome, error) {
-	version, ok := s.venvVersion(ctx)
-	want, text, err := s.wantedPython(version)
-	if err != nil {
-		return outcome{}, &Fault{What: "The list of Python packages cannot be read: " + err.Error() + ".", Cure: "Check out the repository again.", Err: err}
+// packages is a set of Python packages that a lock file pins.
+type packages struct {
+	what  string // as errors begin: "The Python packages"
+	lock  string // file
+	stamp string // name of the stamp
+	proof string // Python code that uses them and prints a line
+	need  string // a file that must be there besides, "" for none
+}
+
+func (s *session) jupyter() packages {
+	return packages{
+		what: "The Python packages", lock: s.lockPath(), stamp: "python",
+		proof: "import jupyterlab, nbclient, nbconvert, nbformat, papermill; print(jupyterlab.__version__)",
+		need:  filepath.Join(s.Root.Bin(), "jupyter-lab"),
 	}
+}
+
+// python makes the notebooks' environment, or brings an existing one to the lock.
+func (s *session) python(ctx context.Context, t *term.Task) (outcome, error) {
+	version, said, n, err := s.install(ctx, t, s.jupyter())
+	switch {
+	case err != nil:
+		return outcome{}, err
+	case said == "":
+		return there("Python %s with %d packages", version, n)
+	}
+	return done("Python %s with JupyterLab %s", version, said)
+}
+
+// install makes an environment with these packages, or brings an existing one to
+// their lock. said is what the proof printed, "" where all was there.
+func (s *session) install(ctx context.Context, t *term.Task, p packages) (python, said string, n int, err error) {
+	version, ok := s.venvVersion(ctx)
+	want, text, err := s.wantedPython(p.lock, version)
+	if err != nil {
+		return "", "", 0, &Fault{What: "The list of Python packages cannot be read: " + err.Error() + ".", Cure: "Check out the repository again.", Err: err}
+	}
+	n = count(text)
 	var have pythonStamp
-	if ok && s.readStamp("python", &have) && have == want && exists(filepath.Join(s.Root.Bin(), "jupyter-lab")) {
-		return there("Python %s with %d packages", version, count(text))
+	if ok && s.readStamp(p.stamp, &have) && have == want && (p.need == "" || exists(p.need)) {
+		return want.Python, "", n, nil
 	}
 	if !ok {
 		py, err := s.findPython(ctx)
 		if err != nil {
-			return outcome{}, err
+			return "", "", 0, err
 		}
 		if err := s.makeVenv(ctx, t, py); err != nil {
-			return outcome{}, err
+			return "", "", 0, err
 		}
 		want.Python = py.version.String()
 	}
-	if err := s.removeStamp("python"); err != nil {
-		return outcome{}, err
+	if err := s.removeStamp(p.stamp); err != nil {
+		return "", "", 0, err
 	}
-	if err := s.pip(ctx, t, "The Python packages cannot be installed", count(text), "--requirement", s.lockPath()); err != nil {
-		return outcome{}, err
+	if err := s.pip(ctx, t, p.what+" cannot be installed", n, "--requirement", p.lock); err != nil {
+		return "", "", 0, err
 	}
-	out, err := s.exec(ctx, command{args: []string{s.Root.Python(), "-c", "import jupyterlab, nbclient, nbconvert, nbformat, papermill; print(jupyterlab.__version__)"}})
+	out, err := s.exec(ctx, command{args: []string{s.Root.Python(), "-c", p.proof}})
 	if err != nil {
-		return outcome{}, s.explain(ctx, "The Python packages were installed, but do not load", out, err)
+		return "", "", 0, s.explain(ctx, p.what+" were installed, but do not load", out, err)
 	}
-	if err := s.writeStamp("python", want); err != nil {
-		return outcome{}, err
-	}
-	return done("Python %s with JupyterLab %s", want.Python, lastLine(out))
+	return want.Python, lastLine(out), n, s.writeStamp(p.stamp, want)
 }
 
 // makeVenv makes the environment's skeleton. What is left of a broken one, its

@@ -196,8 +196,8 @@ func TestExplain(t *testing.T) {
 	s, _ := newSession(t)
 	for output, want := range map[string]struct{ what, cure string }{
 		"ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device\n": {"the disk is full", "Free some space"},
-		"ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE.\n":               {"not what is pinned", "Run setup again"},
-		"verifying example.com/m@v1.0.0: checksum mismatch\n":                                       {"not what is pinned", "Run setup again"},
+		"ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE.\n":               {"not what is pinned", "ry again"},
+		"verifying example.com/m@v1.0.0: checksum mismatch\n":                                       {"not what is pinned", "ry again"},
 		"WARNING: Retrying: Temporary failure in name resolution\nERROR: No matching distribution":  {"does not answer (No matching distribution)", "HTTPS_PROXY"},
 		"go: example.com/m@v1: Get \"https://proxy\": dial tcp: lookup proxy: no such host\n":       {"does not answer", "GOPROXY"},
 		"something\nthat nobody foresaw.\n\n":                                                       {"X: that nobody foresaw.", "setup.log"},
@@ -460,10 +460,10 @@ func TestPythonEnvironment(t *testing.T) {
 
 	ix.changed()
 	_, err := try()
-	aFault(t, err, "not what is pinned", "Run setup again")
+	aFault(t, err, "not what is pinned", "ry again")
 	ix.truncated()
 	_, err = try()
-	aFault(t, err, "The Python packages cannot be installed", "setup again")
+	aFault(t, err, "The Python packages cannot be installed", "ry again")
 	t.Setenv("PIP_INDEX_URL", "http://127.0.0.1:1/simple")
 	_, err = try()
 	aFault(t, err, "the network, or the server that should have it, does not answer", "PIP_INDEX_URL")
@@ -492,7 +492,7 @@ func TestPythonEnvironment(t *testing.T) {
 	require.NoError(t, os.Remove(s.Root.Python()))
 	require.NoError(t, os.Symlink("/nowhere/python", s.Root.Python()))
 	_, err = try()
-	aFault(t, err, "does not answer", "run setup again")
+	aFault(t, err, "does not answer", "try again")
 	assert.True(t, exists(filepath.Join(s.Root.PluginDir(), "keep")), "only Python's part of a broken environment goes")
 }
 
@@ -628,7 +628,7 @@ func TestPluginFromWheel(t *testing.T) {
 		spoil      func()
 		what, cure string
 	}{
-		"changed":   {ix.changed, "not what is pinned", "Run setup again"},
+		"changed":   {ix.changed, "not what is pinned", "ry again"},
 		"truncated": {ix.truncated, "cannot be downloaded", "--no-xla"},
 		"other plugin": {func() { ix.right(); s.pinned.sha256 = strings.Repeat("0", 64) },
 			"must be 0000", "use another one"},

@@ -1,0 +1,78 @@
+// Package bench measures us against our peers: the same work on both sides, in one
+// run on one machine, as a ratio.
+//
+// A side is a process that prepares its work once and then does a sample of it when
+// asked (see kernels/bench/subject for the protocol). The sides take turns, so that
+// what else the machine does meets both, and before that each says what it computed
+// on a short run: where they disagree nothing is measured.
+//
+// To add a benchmark, write our side (a file in kernels/bench/subject), the peer's
+// (one in kernels/python/bench) and a line in [All].
+package bench
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Peer is who a benchmark compares with.
+type Peer int
+
+// The peers.
+const (
+	Nobody Peer = iota // the figure itself has a target, in seconds
+	JAX                // with optax, on the processor
+	Torch              // PyTorch, on the processor
+)
+
+func (p Peer) String() string { return [...]string{"", "JAX", "PyTorch"}[p] }
+
+// Benchmark is one figure.
+type Benchmark struct {
+	Name string // lower case, dashes
+	What string // one line
+	Unit string // of work that a figure is the time of: "step"
+	Peer Peer
+	// Subject is our side: the arguments of kernels/bench/subject.
+	Subject string
+	// Script is the peer's side: a file of kernels/python/bench and its arguments. Of
+	// Nobody it is what is measured, run by the notebooks' own Python.
+	Script string
+	// Target is the largest ratio of our time to the peer's, or of Nobody the largest
+	// number of seconds; 0: none is set.
+	Target float64
+}
+
+// All lists the benchmarks.
+func All() []Benchmark {
+	return []Benchmark{
+		{"scan-quadratic", "100,000 steps of gradient descent in 10 dimensions, one executable, against lax.scan", "run", JAX, "quadratic", "quadratic_jax.py", 1.5},
+		{"mlp-step", "MLP 784-256-128-10, batch 128, Adam: a call a step, against jit per step", "step", JAX, "mlp step", "training_jax.py mlp step", 1.1},
+		{"mlp-fused", "the same in one executable, against lax.scan", "step", JAX, "mlp fused", "training_jax.py mlp fused", 1.15},
+		{"mlp-torch", "the same a call a step, against eager PyTorch with its fused Adam", "step", Torch, "mlp step", "training_torch.py", 1},
+		{"cnn-step", "CNN 3×3 8–16, batch 64, Adam: a call a step, against jit per step", "step", JAX, "cnn step", "training_jax.py cnn step", 1.1},
+		{"adam-10M", "an Adam update of a transformer's 10 M parameters, against optax", "update", JAX, "update adam", "update_jax.py adam", 1.05},
+		{"adam-10M-torch", "the same against PyTorch's fused Adam", "update", Torch, "update adam", "update_torch.py adam", 1},
+		{"cell-first", "a new kernel's first cell with lib and XLA imported, build cache warm", "cell", Nobody, "", "cell.py go-xla-cpu first", 1.5},
+		{"cell-later", "a later, never compiled cell of that kernel", "cell", Nobody, "", "cell.py go-xla-cpu later", 1},
+	}
+}
+
+// Choose returns the benchmarks of these names in the order of [All]; without names all.
+func Choose(names []string) ([]Benchmark, error) {
+	all := All()
+	var known []string
+	for _, b := range all {
+		known = append(known, b.Name)
+	}
+	for _, name := range names {
+		if !slices.Contains(known, name) {
+			return nil, fmt.Errorf("bench: %q is unknown; there are %s", name, strings.Join(known, ", "))
+		}
+	}
+	if len(names) == 0 {
+		return all, nil
+	}
+	return slices.DeleteFunc(all, func(b Benchmark) bool { return !slices.Contains(names, b.Name) }), nil
+}

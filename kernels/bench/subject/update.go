@@ -1,0 +1,121 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/gomlx/compute"
+	"github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+
+	"github.com/hindsight-go/hindsight/lib/optim"
+	"github.com/hindsight-go/hindsight/lib/scan"
+)
+
+func init() { subjects["update"] = update }
+
+// update is one update of an optimizer on the parameters of a small transformer,
+// ten million in 121 tensors, from given gradients, in place.
+func update(ctx context.Context, b compute.Backend, method string) (subject, error) {
+	methods := map[string]optim.Transform{"adam": optim.Adam(1e-3)}
+	t, ok := methods[method]
+	if !ok {
+		return subject{}, fmt.Errorf("subject: method is %q, must be one of %v", method, slices.Sorted(maps.Keys(methods)))
+	}
+	params := transformer()
+	paths := slices.Sorted(maps.Keys(params))
+	state, inputs := scan.Vars{}, scan.Vars{}
+	for i, path := range paths {
+		shape := params[path]
+		size := 1
+		for _, d := range shape {
+			size *= d
+		}
+		state["param:"+path] = tensors.FromFlatDataAndDimensions(numbers(uint64(i), size, -0.1, 0.1), shape...)
+		inputs[path] = tensors.FromFlatDataAndDimensions(numbers(uint64(1000+i), size, -1, 1), shape...)
+	}
+	// The optimizer's state: names and shapes of what Init makes, at their first values.
+	named := func(nodes []*graph.Node) []optim.Param {
+		out := make([]optim.Param, len(paths))
+		for i, path := range paths {
+			out[i] = optim.Param{Path: path, Value: nodes[i]}
+		}
+		return out
+	}
+	var names []string
+	start, err := graph.NewExec(b, func(nodes []*graph.Node) []*graph.Node {
+		var values []*graph.Node
+		names = nil
+		for _, v := range t.Init(named(nodes)) {
+			names, values = append(names, v.Name), append(values, v.Value)
+		}
+		return values
+	})
+	if err != nil {
+		return subject{}, err
+	}
+	var first []any
+	for _, path := range paths {
+		first = append(first, state["param:"+path])
+	}
+	values, err := start.Call(first...)
+	if err != nil {
+		return subject{}, err
+	}
+	for i, name := range names {
+		state["state:"+name] = values[i]
+	}
+	program, err := scan.Compile(b, scan.Loop{Name: method, Mode: scan.Stepwise, Step: func(s *scan.Step) {
+		var nodes, gradients []*graph.Node
+		for _, path := range paths {
+			nodes, gradients = append(nodes, s.Get("param:"+path)), append(gradients, s.Input(path))
+		}
+		var before optim.State
+		for _, name := range names {
+			before = append(before, optim.Var{Name: name, Value: s.Get("state:" + name)})
+		}
+		updates, after := t.Update(&optim.Step{Params: named(nodes), Count: s.Count()}, gradients, before)
+		for i, path := range paths {
+			s.Set("param:"+path, graph.Add(nodes[i], updates[i]))
+		}
+		for _, v := range after {
+			s.Set("state:"+v.Name, v.Value)
+		}
+	}}, state, inputs)
+	if err != nil {
+		return subject{}, err
+	}
+	r, err := program.Run(ctx, state, inputs, 3, 0)
+	if err != nil {
+		return subject{}, err
+	}
+	var check []float64
+	for _, path := range paths {
+		check = append(check, floats(r.State["param:"+path])[0])
+	}
+	const steps = 30
+	return subject{check: check, sample: func(ctx context.Context) (int, error) {
+		r, err = program.Resume(ctx, r, inputs, steps)
+		return steps, err
+	}}, nil
+}
+
+// transformer has the shapes of a language model of 12 layers, width 256 and 2048
+// tokens.
+func transformer() map[string][]int {
+	const layers, width, tokens = 12, 256, 2048
+	out := map[string][]int{"embedding": {tokens, width}}
+	for i := range layers {
+		for name, shape := range map[string][]int{
+			"attention/in": {width, 3 * width}, "attention/out": {width, width},
+			"dense_0/biases": {4 * width}, "dense_0/weights": {width, 4 * width},
+			"dense_1/biases": {width}, "dense_1/weights": {4 * width, width},
+			"norm_0/biases": {width}, "norm_0/scale": {width}, "norm_1/biases": {width}, "norm_1/scale": {width},
+		} {
+			out[fmt.Sprintf("layer_%02d/%s", i, name)] = shape
+		}
+	}
+	return out
+}
