@@ -21,6 +21,9 @@ type Problem struct {
 	// Loss of the parameters, in the order of their sorted paths, on a minibatch: a scalar, or with Lead 1 one value a
 	// run. It must be pure: methods such as SAM build it more than once a step.
 	Loss func(params, data []*graph.Node) *graph.Node
+	// Objective takes the place of Loss where what is minimized remembers earlier steps, e.g. [SAF]. Its memory is in the
+	// result's State, under "objective/" and its name.
+	Objective Objective
 	// Data returns the step's minibatch; nil: the loss needs none.
 	Data func(s *scan.Step) []*graph.Node
 	// Lead 1 says that every parameter's first axis indexes independent runs (seeds, grid points), all of one length.
@@ -72,6 +75,8 @@ const (
 	paramPrefix = "param:"
 	statePrefix = "state:"
 	hyperPrefix = "hyper:"
+	// objectivePrefix marks an objective's memory within the state; neither a partition's group nor a chain's part can have it.
+	objectivePrefix = "objective/"
 )
 
 // Compile prepares t to minimize p. Of params, inputs and hyper only names and shapes matter here; inputs and hyper may be
@@ -83,8 +88,15 @@ func Compile(b compute.Backend, t Transform, p Problem, params, inputs scan.Vars
 	} else {
 		errs = append(errs, t.Validate())
 	}
-	if p.Loss == nil {
+	switch {
+	case p.Loss == nil && p.Objective == nil:
 		errs = append(errs, errors.New("optim: Compile: Problem.Loss is nil, must be a function"))
+	case p.Loss != nil && p.Objective != nil:
+		errs = append(errs, errors.New("optim: Compile: Problem has both Loss and Objective, must have one"))
+	case p.Objective == nil:
+		p.Objective = lossOnly(p.Loss)
+	default:
+		errs = append(errs, p.Objective.Validate())
 	}
 	if p.Lead < 0 || p.Lead > 1 {
 		errs = append(errs, fmt.Errorf("optim: Compile: Problem.Lead is %d, must be 0 or 1", p.Lead))
@@ -100,7 +112,7 @@ func Compile(b compute.Backend, t Transform, p Problem, params, inputs scan.Vars
 	if err := out.checkHyper(hyper, p.Lead, params); err != nil {
 		return nil, err
 	}
-	state, err := out.initial(b, t, p.Lead, params)
+	state, err := out.initial(b, remembering{p.Objective, t}, p.Lead, params)
 	if err != nil {
 		return nil, err
 	}
@@ -158,7 +170,7 @@ func (p *Program) checkHyper(hyper Hyper, lead int, params scan.Vars) error {
 }
 
 // initial builds Init and runs it.
-func (p *Program) initial(b compute.Backend, t Transform, lead int, params scan.Vars) (scan.Vars, error) {
+func (p *Program) initial(b compute.Backend, t Stateful, lead int, params scan.Vars) (scan.Vars, error) {
 	state, err := stateSpecs(b, t, lead, params)
 	if err != nil {
 		return nil, err
@@ -214,7 +226,7 @@ type spec struct {
 }
 
 // stateSpecs asks Init for the state it would make, in a graph that is thrown away.
-func stateSpecs(b compute.Backend, t Transform, lead int, params scan.Vars) (out []spec, err error) {
+func stateSpecs(b compute.Backend, t Stateful, lead int, params scan.Vars) (out []spec, err error) {
 	err = safely("Init", func() {
 		g := graph.NewGraph(b, "optim.Init")
 		defer g.Finalize()
@@ -252,23 +264,29 @@ func (p *Program) step(s *scan.Step, t Transform, problem Problem, asked map[str
 	if problem.Data != nil {
 		data = problem.Data(s)
 	}
-	lossAt := func(values []*graph.Node) *graph.Node {
-		loss := problem.Loss(values, data)
-		if loss.Rank() != problem.Lead {
-			panic(fmt.Errorf("Problem.Loss gave %s, must be %s", loss.Shape(), []string{"a scalar", "one value a run"}[problem.Lead]))
-		}
-		return loss
-	}
-	loss := lossAt(values)
-	gradients := graph.Gradient(graph.ReduceAllSum(loss), values...)
-	step := &Step{
-		Params: named(p.names, values, problem.Lead), Count: s.Count(), Loss: loss, Again: lossAt,
-		hyper: map[string]*graph.Node{}, asked: asked,
-	}
+	step := &Step{Params: named(p.names, values, problem.Lead), Count: s.Count(), hyper: map[string]*graph.Node{}, asked: asked}
 	for name := range p.hyper {
 		step.hyper[name] = s.Input(hyperPrefix + name)
 		step.hyper["1-"+name] = s.Input(hyperPrefix + "1-" + name)
 	}
+	memory, state := remembered(state)
+	plain := *step
+	lossAt := func(values []*graph.Node) (*graph.Node, State) {
+		loss, after := problem.Objective.Loss(&plain, values, data, memory)
+		if loss.Rank() != problem.Lead {
+			panic(fmt.Errorf("the loss is %s, must be %s", loss.Shape(), []string{"a scalar", "one value a run"}[problem.Lead]))
+		}
+		return loss, after
+	}
+	loss, keep := lossAt(values)
+	if len(keep) != len(memory) {
+		panic(fmt.Errorf("the objective returned a memory of %d tensors, must be %d", len(keep), len(memory)))
+	}
+	step.Loss, step.Again = loss, func(values []*graph.Node) *graph.Node {
+		loss, _ := lossAt(values)
+		return loss
+	}
+	gradients := graph.Gradient(graph.ReduceAllSum(loss), values...)
 	updates, after := t.Update(step, gradients, state)
 	if len(updates) != len(values) || len(after) != len(state) {
 		panic(fmt.Errorf("the transform returned %d updates and %d state tensors, must be %d and %d", len(updates), len(after), len(values), len(state)))
@@ -287,9 +305,34 @@ func (p *Program) step(s *scan.Step, t Transform, problem Problem, asked map[str
 	for i, name := range p.names {
 		s.Set(paramPrefix+name, next[i])
 	}
-	for _, v := range after {
+	for _, v := range append(prefixed(objectivePrefix, keep), after...) {
 		s.Set(statePrefix+v.Name, v.Value)
 	}
+}
+
+// remembering is an objective's memory in front of an optimizer's state.
+type remembering struct {
+	objective Objective
+	transform Transform
+}
+
+// Init implements Stateful.
+func (r remembering) Init(params []Param) State {
+	return append(prefixed(objectivePrefix, r.objective.Init(params)), r.transform.Init(params)...)
+}
+
+// Validate implements Stateful.
+func (r remembering) Validate() error {
+	return errors.Join(r.objective.Validate(), r.transform.Validate())
+}
+
+// remembered takes such a state apart.
+func remembered(all State) (memory, state State) {
+	n := 0
+	for n < len(all) && strings.HasPrefix(all[n].Name, objectivePrefix) {
+		n++
+	}
+	return stripped(objectivePrefix, all[:n]), all[n:]
 }
 
 func (p *Program) pack(params, state scan.Vars) scan.Vars {
@@ -398,9 +441,15 @@ func Minimize(ctx context.Context, b compute.Backend, t Transform, p Problem, pa
 	return program.Run(ctx, params, inputs, nil, steps, seed)
 }
 
+// Stateful is what [StateBytes] counts: a [Transform] or an [Objective].
+type Stateful interface {
+	Init(params []Param) State
+	Validate() error
+}
+
 // StateBytes returns how many bytes t keeps between steps for parameters of these shapes: the state's tensors, without
 // the parameters and the step count.
-func StateBytes(b compute.Backend, t Transform, params scan.Vars) (int64, error) {
+func StateBytes(b compute.Backend, t Stateful, params scan.Vars) (int64, error) {
 	if err := errors.Join(t.Validate(), checkParams(params, 0)); err != nil {
 		return 0, err
 	}
