@@ -57,6 +57,9 @@ func (a Accumulate) Validate() error {
 		c.add("Inner is nil")
 		return c.join()
 	}
+	if usesAgain(a.Inner) {
+		c.add("Inner asks for it, but accumulated gradients cannot give the loss at other weights; put it around Accumulate")
+	}
 	return errors.Join(c.join(), a.Inner.Validate())
 }
 
