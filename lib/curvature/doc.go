@@ -10,6 +10,9 @@
 //
 // [PruneOBS] prunes with the first, [PruneMagnitude] and [PruneDiagonalFisher] are what it must beat.
 //
+// A [Landscape] is a loss around given weights: its [Sharpness] as SAM defines it, the Hessian's largest eigenvalue, and
+// the loss on a plane of random directions. [Sharpness] and [HessianVector] build the same inside other graphs.
+//
 // Counts are multiply-adds. Source: Frantar, Kurtic, Alistarh (2021), M-FAC: Efficient Matrix-Free Approximations of
 // Second-Order Information.
 package curvature
