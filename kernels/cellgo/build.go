@@ -37,15 +37,15 @@ func (b build) do(args []string) int {
 		if get := getCommand(args, output); get != nil {
 			fetched, failed := b.run(b.dir, b.real, get...)
 			if failed != 0 {
-				b.out.Write(output)
-				b.out.Write(fetched)
+				_, _ = b.out.Write(output)
+				_, _ = b.out.Write(fetched)
 				fmt.Fprintln(b.out, "A package is in none of this repository's modules and could not be fetched. Offline, cells may import lib and every module of the repository's go.mod.")
 				return failed
 			}
 			output, status = b.compile(args)
 		}
 	}
-	b.out.Write(output)
+	_, _ = b.out.Write(output)
 	return status
 }
 

@@ -9,6 +9,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -172,9 +173,7 @@ func (r *Report) installed(root repo.Root, s setup.State) {
 			r.Versions[name] = version
 		}
 	}
-	for name, version := range s.Programs {
-		r.Versions[name] = version
-	}
+	maps.Copy(r.Versions, s.Programs)
 	if s.GoErr != nil {
 		r.fault(s.GoErr, true)
 	}

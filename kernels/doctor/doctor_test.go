@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -38,7 +39,7 @@ func write(t *testing.T, path, text string) {
 func about(t *testing.T, r Report, text string) Problem {
 	t.Helper()
 	for _, p := range r.Problems {
-		if bytes.Contains([]byte(p.What), []byte(text)) {
+		if strings.Contains(p.What, text) {
 			assert.NotEmpty(t, p.Cure, p.What)
 			return p
 		}

@@ -221,10 +221,10 @@ func (s *server) answers(ctx context.Context) error {
 func (s *server) stop() {
 	_ = s.cmd.Process.Signal(syscall.SIGTERM)
 	select {
-	case <-s.ended:
+	case <-s.ended: //nolint:errcheck // it was told to end, however it does
 	case <-time.After(stopLimit):
 		_ = syscall.Kill(-s.cmd.Process.Pid, syscall.SIGKILL)
-		<-s.ended
+		<-s.ended //nolint:errcheck // likewise
 	}
 	s.sweep()
 }

@@ -179,7 +179,7 @@ func overwrite(text string) string {
 	for line := range strings.Lines(text) {
 		body, newline := strings.CutSuffix(line, "\n")
 		var shown []rune
-		for _, part := range strings.Split(strings.TrimRight(body, "\r"), "\r") {
+		for part := range strings.SplitSeq(strings.TrimRight(body, "\r"), "\r") {
 			runes := []rune(part)
 			if len(runes) < len(shown) {
 				runes = append(runes, shown[len(runes):]...)

@@ -7,6 +7,7 @@
 package parameter
 
 import (
+	"errors"
 	"fmt"
 	"go/ast"
 	"go/parser"
@@ -36,7 +37,7 @@ func Declared(source string) ([]Declaration, error) {
 	files := token.NewFileSet()
 	file, err := parser.ParseFile(files, "", text, parser.SkipObjectResolution)
 	if err != nil {
-		if list, ok := err.(scanner.ErrorList); ok {
+		if list := (scanner.ErrorList)(nil); errors.As(err, &list) {
 			return nil, fmt.Errorf("the parameters cell is not Go at line %d: %s", list[0].Pos.Line, list[0].Msg)
 		}
 		return nil, fmt.Errorf("the parameters cell is not Go: %w", err)
@@ -117,7 +118,7 @@ func unsupported(t types.Type) string {
 		}
 	}
 	return fmt.Sprintf("has type %s, must be made of bool, string, int, float, slices, arrays and maps from string to be set from outside",
-		types.TypeString(t, func(p *types.Package) string { return "" }))
+		types.TypeString(t, func(*types.Package) string { return "" }))
 }
 
 // noImports leaves all imports unresolved: a parameters cell needs none, and

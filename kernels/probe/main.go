@@ -62,7 +62,7 @@ func try() (backend.Description, error) {
 		return backend.Description{}, err
 	}
 	defer b.Finalize()
-	sum, err := graph.CallOnce(b, func(x *graph.Node) *graph.Node { return graph.ReduceAllSum(x) }, []float32{1, 2, 3})
+	sum, err := graph.CallOnce(b, graph.ReduceAllSum, []float32{1, 2, 3})
 	if err != nil {
 		return backend.Description{}, fmt.Errorf("a graph does not run on %s: %w", b.Name(), err)
 	}

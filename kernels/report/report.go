@@ -17,6 +17,7 @@ import (
 // Status is how a notebook's run ended.
 type Status string
 
+// What may have come of a notebook.
 const (
 	Passed      Status = "passed"      // all cells ran
 	Failed      Status = "failed"      // a cell, the kernel or the claims record failed

@@ -191,7 +191,7 @@ func requireGone(t *testing.T, file string) {
 	t.Helper()
 	raw, err := os.ReadFile(file)
 	require.NoError(t, err)
-	for _, pid := range strings.Fields(string(raw)) {
+	for pid := range strings.FieldsSeq(string(raw)) {
 		require.Eventually(t, func() bool { return !alive(pid) }, 10*time.Second, 50*time.Millisecond, "process %s was left behind", pid)
 	}
 }

@@ -41,7 +41,7 @@ func (r *run) one(ctx context.Context, t *task) (report.Notebook, error) {
 	if err != nil {
 		return result, err
 	}
-	defer os.RemoveAll(scratch)
+	defer func() { _ = os.RemoveAll(scratch) }()
 	// The worker reads what was planned, even where the notebook is edited meanwhile.
 	copied := filepath.Join(scratch, t.name+".ipynb")
 	if err := os.WriteFile(copied, t.nb.Raw(), 0o600); err != nil {

@@ -100,7 +100,7 @@ func settings(files, flags []string) ([]parameter.Setting, error) {
 			continue
 		}
 		some, err := parameter.FromFile(file, name)
-		file.Close()
+		_ = file.Close() // only read
 		all = append(all, some...)
 		if err != nil {
 			problems = append(problems, fmt.Errorf("-f %w", err))
@@ -254,7 +254,7 @@ func codeDigest(root string) (string, error) {
 		if err != nil {
 			return err
 		}
-		defer file.Close()
+		defer func() { _ = file.Close() }()
 		rel, err := filepath.Rel(root, path)
 		if err != nil {
 			return err

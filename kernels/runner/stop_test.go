@@ -109,7 +109,7 @@ func TestFullDisk(t *testing.T) {
 	before := snapshot(t, out)
 	_, err := c.run(func(o *Options) {
 		o.Rerun = true
-		o.write = func(path string, data []byte) error {
+		o.write = func(path string, _ []byte) error {
 			return &os.PathError{Op: "write", Path: path, Err: syscall.ENOSPC}
 		}
 	})
@@ -125,7 +125,7 @@ func TestReallyFullDisk(t *testing.T) {
 	if err := syscall.Mount("tmpfs", out, "tmpfs", 0, "size=128k"); err != nil {
 		t.Skipf("no small file system to fill: mounting one needs root (%v)", err)
 	}
-	t.Cleanup(func() { syscall.Unmount(out, 0) })
+	t.Cleanup(func() { _ = syscall.Unmount(out, 0) })
 	c.notebook("a", passing)
 	small := func(o *Options) { o.Out, o.Rerun = out, true }
 	c.mustRun(small)
@@ -149,7 +149,7 @@ func TestReadOnlyCheckout(t *testing.T) {
 	if err := syscall.Mount("tmpfs", sealed, "tmpfs", syscall.MS_RDONLY, ""); err != nil {
 		t.Skipf("no read-only file system: mounting one needs root (%v)", err)
 	}
-	t.Cleanup(func() { syscall.Unmount(sealed, 0) })
+	t.Cleanup(func() { _ = syscall.Unmount(sealed, 0) })
 	out := t.TempDir()
 	for range 2 {
 		r := c.mustRun(func(o *Options) { o.Out = out })

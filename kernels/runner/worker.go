@@ -112,7 +112,7 @@ func work(ctx context.Context, python, script, scratch string, j job, watch func
 			return
 		case <-ctx.Done():
 		}
-		stdin.Close()
+		_ = stdin.Close()
 		select {
 		case <-ended:
 		case <-time.After(stopGrace):
@@ -145,7 +145,7 @@ func work(ctx context.Context, python, script, scratch string, j job, watch func
 	}
 	close(ended)
 	<-stopped
-	stdin.Close()
+	_ = stdin.Close()
 	_ = cmd.Wait() // how it ended is in ProcessState
 	// A worker that was lost leaves its kernel, and a kernel that died leaves the
 	// program of its cell.

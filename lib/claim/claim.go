@@ -102,7 +102,7 @@ func (r Record) String() string {
 	for _, c := range r.Claims {
 		fmt.Fprintln(w, strings.Join([]string{c.ID, c.Claim, c.Criterion, c.Measured, c.Spread, c.Paper, c.Verdict()}, "\t"))
 	}
-	w.Flush()
+	_ = w.Flush() // to a buffer
 	return b.String()
 }
 

@@ -43,7 +43,7 @@ func TestHessianVector(t *testing.T) {
 	l := small()
 	v := [][]float64{{1, 0, -1, .5, .5, 0}, {.2, -1, 1}}
 	call, err := l.measure(backend.ForTest(t), "test", []any{like(l.Params["w1"], v[0]), like(l.Params["w2"], v[1])},
-		func(loss Loss, params, v []*graph.Node) []*graph.Node { return HessianVector(loss, params, v) })
+		HessianVector)
 	if err != nil {
 		t.Fatal(err)
 	}

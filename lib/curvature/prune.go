@@ -85,7 +85,7 @@ func PruneOBS(ctx context.Context, b compute.Backend, weights []float64, mask []
 	}
 	d := len(weights)
 	var inverse *InverseFisher
-	return inRounds(ctx, weights, mask, sample, config, func(w []float64, alive []bool, gradients []float64) ([]float64, func([]int) error, error) {
+	return inRounds(ctx, weights, mask, sample, config, func(w []float64, _ []bool, gradients []float64) ([]float64, func([]int) error, error) {
 		// A dead coordinate has no gradient: F is λ on it and couples it with nothing, as if it were not there.
 		g := tensors.FromFlatDataAndDimensions(gradients, config.Gradients, d)
 		var err error

@@ -170,7 +170,7 @@ func fetch(ctx context.Context, address string, part *os.File, progress func(str
 	if err != nil {
 		return err
 	}
-	defer response.Body.Close()
+	defer func() { _ = response.Body.Close() }()
 	switch response.StatusCode {
 	case http.StatusOK: // from the start, whatever was asked
 		have = 0

@@ -8,6 +8,7 @@ import (
 // Part is one of the two parts that a data set is published in.
 type Part int
 
+// The parts of a set of pictures.
 const (
 	Train Part = iota
 	Test

@@ -21,8 +21,8 @@ var activations = map[string]func(x *graph.Node) *graph.Node{
 	"gelu": func(x *graph.Node) *graph.Node {
 		return graph.Mul(x, graph.MulScalar(graph.AddScalar(graph.Erf(graph.MulScalar(x, math.Sqrt2/2)), 1), 0.5))
 	},
-	"tanh":     func(x *graph.Node) *graph.Node { return graph.Tanh(x) },
-	"sigmoid":  func(x *graph.Node) *graph.Node { return graph.Sigmoid(x) },
+	"tanh":     graph.Tanh,
+	"sigmoid":  graph.Sigmoid,
 	"softplus": softplus,
 	"silu":     func(x *graph.Node) *graph.Node { return graph.Mul(x, graph.Sigmoid(x)) },
 	"identity": func(x *graph.Node) *graph.Node { return x },

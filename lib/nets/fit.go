@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"runtime"
 
 	"github.com/gomlx/compute"
@@ -118,12 +119,8 @@ func NewFitter(b compute.Backend, config FitConfig) (*Fitter, error) {
 // result then holds what was reached.
 func (f *Fitter) Fit(ctx context.Context, hyper optim.Hyper, seed uint64) (*FitResult, error) {
 	all := optim.Hyper{}
-	for name, values := range f.config.Hyper {
-		all[name] = values
-	}
-	for name, values := range hyper {
-		all[name] = values
-	}
+	maps.Copy(all, f.config.Hyper)
+	maps.Copy(all, hyper)
 	r, err := f.program.Run(ctx, f.config.Model.Init(seed), f.inputs, all, f.config.Steps, int64(seed))
 	if r == nil {
 		return nil, err

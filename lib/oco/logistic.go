@@ -86,7 +86,7 @@ func (l *Logistic) Minimizer() ([]float64, error) {
 			return nil, ErrNoMinimizer
 		}
 		if err := chol.SolveVecTo(step, grad); err != nil {
-			return nil, fmt.Errorf("%w (%v)", ErrNoMinimizer, err)
+			return nil, fmt.Errorf("%w (%w)", ErrNoMinimizer, err)
 		}
 		decrease := mat.Dot(step, grad)
 		for size := 1.0; ; size /= 2 {

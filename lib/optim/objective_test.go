@@ -465,8 +465,8 @@ func TestObjectiveBytes(t *testing.T) {
 	b := backend.ForTest(t)
 	params := scan.Vars{"w": tensors.FromScalarAndDimensions(float32(0), 20, 10), "biases": tensors.FromScalarAndDimensions(float32(0), 10)}
 	o := Supervised{
-		Outputs:   func(p, data []*graph.Node) *graph.Node { return nil },
-		Criterion: func(z *graph.Node, data []*graph.Node) *graph.Node { return nil },
+		Outputs:   func(_, _ []*graph.Node) *graph.Node { return nil },
+		Criterion: func(*graph.Node, []*graph.Node) *graph.Node { return nil },
 	}
 	saf := SAF{Supervised: o, Index: indexOf, Examples: 4000, Classes: 10, EpochSteps: 31}
 	if got, err := StateBytes(b, saf, params); err != nil || got != 4*4*4000*10 {

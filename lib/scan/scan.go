@@ -33,6 +33,7 @@ func (v Vars) names() []string { return slices.Sorted(maps.Keys(v)) }
 // Mode says how the steps run.
 type Mode int
 
+// The ways of running a program.
 const (
 	Auto     Mode = iota // chosen by what the step holds and by the backend
 	Fused                // many steps in one executable
@@ -79,6 +80,7 @@ type Loop struct {
 // Status says why a run ended.
 type Status int
 
+// What may have ended a run.
 const (
 	Done        Status = iota // all steps ran
 	Interrupted               // the context ended first

@@ -15,7 +15,7 @@ func TestThreefryKnownAnswers(t *testing.T) {
 		{[2]uint32{0xffffffff, 0xffffffff}, [2]uint32{0xffffffff, 0xffffffff}, [2]uint32{0x1cb996fc, 0xbb002be7}},
 		{[2]uint32{0x13198a2e, 0x03707344}, [2]uint32{0x243f6a88, 0x85a308d3}, [2]uint32{0xc4923a9c, 0x483df7a0}},
 	} {
-		out, err := graph.ExecOnceN(backend.ForTest(t), func(in []*graph.Node) []*graph.Node {
+		out, err := graph.CallOnceN(backend.ForTest(t), func(in []*graph.Node) []*graph.Node {
 			x, y := threefry(in[0], in[1], in[2], in[3])
 			return []*graph.Node{x, y}
 		}, c.key[0], c.key[1], c.counter[0], c.counter[1])

@@ -62,7 +62,7 @@ func Save(name string, parameters, value any) error {
 	if err != nil {
 		return fmt.Errorf("session: %w", err)
 	}
-	defer os.Remove(temp.Name())
+	defer func() { _ = os.Remove(temp.Name()) }()
 	_, err = temp.Write(content)
 	if err := errors.Join(err, temp.Close()); err != nil {
 		return fmt.Errorf("session: writing %q: %w", name, err)
@@ -89,7 +89,7 @@ func Load[T any](name string, parameters any) (T, error) {
 	}
 	var s stored
 	if err := json.Unmarshal(content, &s); err != nil {
-		return value, fmt.Errorf("session: %q is damaged (%v): %w", name, err, ErrMissing)
+		return value, fmt.Errorf("session: %q is damaged (%w): %w", name, err, ErrMissing)
 	}
 	want, err := json.Marshal(parameters)
 	if err != nil {
@@ -99,7 +99,7 @@ func Load[T any](name string, parameters any) (T, error) {
 		return value, fmt.Errorf("session: %q was computed at %s, asked for at %s: %w", name, s.Parameters, want, ErrMissing)
 	}
 	if err := json.Unmarshal(s.Value, &value); err != nil {
-		return value, fmt.Errorf("session: %q holds another type (%v): %w", name, err, ErrMissing)
+		return value, fmt.Errorf("session: %q holds another type (%w): %w", name, err, ErrMissing)
 	}
 	return value, nil
 }

@@ -54,8 +54,8 @@ func Example() {
 		fmt.Println(err)
 		return
 	}
-	defer os.RemoveAll(dir)
-	os.Setenv("GONB_TMP_DIR", dir)
+	defer func() { _ = os.RemoveAll(dir) }()
+	_ = os.Setenv("GONB_TMP_DIR", dir)
 	type parameters struct{ Seeds int }
 	if err := session.Save("E1", parameters{3}, 0.25); err != nil {
 		fmt.Println(err)

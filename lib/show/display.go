@@ -60,7 +60,7 @@ func write(name string, content []byte) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("show: %w; set HINDSIGHT_OUT to a folder that can be written", err)
 	}
-	defer os.Remove(temp.Name())
+	defer func() { _ = os.Remove(temp.Name()) }()
 	_, err = temp.Write(content)
 	if closed := temp.Close(); err == nil {
 		err = closed
@@ -107,7 +107,7 @@ func textTable(header []string, rows [][]string) string {
 	for _, row := range rows {
 		fmt.Fprintln(w, strings.Join(row, "\t"))
 	}
-	w.Flush()
+	_ = w.Flush() // to a buffer
 	return b.String()
 }
 

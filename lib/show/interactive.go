@@ -110,7 +110,7 @@ func (c *Control) text(v float64) string {
 type move struct{ control, position int }
 
 func live(controls []Control, values Values, figure Figure, draw func(v Values) (Figure, error)) error {
-	id := "hindsight_" + gonbui.UniqueID()
+	id := "hindsight_" + gonbui.UniqueId()
 	var b strings.Builder
 	fmt.Fprintf(&b, `<div id="%s" class="hindsight-interactive"><table>`, id)
 	for i, c := range controls {

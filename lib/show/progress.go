@@ -37,7 +37,7 @@ func Progress(label string) func(done, total int) {
 
 func notebookProgress(label string) func(done, total int) {
 	var mu sync.Mutex
-	id := gonbui.UniqueID()
+	id := gonbui.UniqueId()
 	var last time.Time
 	return func(done, total int) {
 		mu.Lock()

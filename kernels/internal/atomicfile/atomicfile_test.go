@@ -14,7 +14,7 @@ import (
 
 func ExampleWrite() {
 	folder, _ := os.MkdirTemp("", "atomicfile")
-	defer os.RemoveAll(folder)
+	defer func() { _ = os.RemoveAll(folder) }()
 	path := filepath.Join(folder, "new", "note.txt")
 	fmt.Println(Write(path, []byte("all or nothing")))
 	content, _ := os.ReadFile(path)
@@ -66,7 +66,7 @@ func TestFullDisk(t *testing.T) {
 	if err := syscall.Mount("tmpfs", folder, "tmpfs", 0, "size=64k"); err != nil {
 		t.Skipf("no small file system to fill: mounting one needs root (%v)", err)
 	}
-	defer syscall.Unmount(folder, 0)
+	defer func() { _ = syscall.Unmount(folder, 0) }()
 	path := filepath.Join(folder, "gallery.html")
 	require.NoError(t, Write(path, []byte("old")))
 	err := Write(path, []byte(strings.Repeat("new", 1<<16)))

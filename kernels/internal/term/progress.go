@@ -78,7 +78,7 @@ func (p *Progress) tick() {
 // say writes text above the live lines. The caller holds the lock.
 func (p *Progress) say(text string) {
 	p.erase()
-	io.WriteString(p.w, strings.TrimSuffix(text, "\n")+"\n")
+	fmt.Fprintln(p.w, strings.TrimSuffix(text, "\n"))
 	p.redraw()
 }
 

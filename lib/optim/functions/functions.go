@@ -6,6 +6,7 @@ package functions
 
 import (
 	"math"
+	"slices"
 
 	"github.com/gomlx/gomlx/core/graph"
 )
@@ -46,8 +47,7 @@ func (f Function) Gradient(x float64) float64 { return f.at(x).gradient(x) }
 // Build is the gradient at x, entry by entry.
 func (f Function) Build(x *graph.Node) *graph.Node {
 	out := f.last.build(x)
-	for i := len(f.pieces) - 1; i >= 0; i-- {
-		p := f.pieces[i]
+	for _, p := range slices.Backward(f.pieces) {
 		out = graph.Where(graph.LessOrEqual(x, graph.Scalar(x.Graph(), x.DType(), p.limit)), p.build(x), out)
 	}
 	return out

@@ -76,10 +76,10 @@ func TestPaths(t *testing.T) {
 	} {
 		for step, want := range c.want {
 			tolerance := 1e-11
-			switch { // given to fewer digits
-			case want == 0.000090:
+			switch want { // given to fewer digits
+			case 0.000090:
 				tolerance = 5e-7
-			case want == -0.812:
+			case -0.812:
 				tolerance = 5e-4
 			}
 			if got := c.path[step]; math.Abs(got-want) > tolerance {
