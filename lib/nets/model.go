@@ -8,6 +8,8 @@
 //	| [GPT], [LLaMA]              | text, next token                            |
 //	| [ViT]                       | pictures in patches                         |
 //
+// [SharpnessTrainer] trains and measures one with SAM, SAF or MESA, epoch by epoch.
+//
 // [ByName] has the transformers of published sizes, GPT-2 and LLaMA-60M to 7B among them; [LoRA] adapts any model.
 //
 // A [Model] knows its parameters by path and draws their first values from a seed on the host, so that they are the same
