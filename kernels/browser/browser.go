@@ -4,12 +4,12 @@ package browser
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -19,7 +19,6 @@ import (
 	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
-	"github.com/chromedp/chromedp/kb"
 
 	"github.com/hindsight-go/hindsight/kernels/internal/repo"
 	"github.com/hindsight-go/hindsight/kernels/internal/term"
@@ -189,14 +188,18 @@ func (p *page) runAll() chromedp.Action[chromedp.Void] {
 	)
 }
 
-// click moves the mouse to an element first, without which menus do not notice it.
-func click(selector string) chromedp.Action[chromedp.Void] {
+// click clicks on the middle of an element.
+func click(selector chromedp.Search) chromedp.Action[chromedp.Void] { return clickAt(selector, 0.5) }
+
+// clickAt clicks on an element at a part of its width. It moves the mouse there first, without which menus do not
+// notice it.
+func clickAt[S chromedp.Selectable](selector S, part float64) chromedp.Action[chromedp.Void] {
 	return chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
 		box, err := chromedp.Dimensions(selector, chromedp.NodeVisible)(ctx, t)
 		if err != nil {
 			return err
 		}
-		x, y := (box.Content[0]+box.Content[4])/2, (box.Content[1]+box.Content[5])/2
+		x, y := box.Content[0]+part*(box.Content[4]-box.Content[0]), (box.Content[1]+box.Content[5])/2
 		_, err = chromedp.Steps(chromedp.MouseEvent(input.DispatchMouseEventTypeMouseMoved, x, y), chromedp.MouseClickXY(x, y))(ctx, t)
 		return err
 	})
@@ -213,7 +216,7 @@ func (p *page) slider() chromedp.Action[chromedp.Void] {
 // troubles are what cells show of errors.
 const troubles = `[...document.querySelectorAll('.jp-OutputArea-output[data-mime-type="application/vnd.jupyter.error"], .jp-OutputArea-output[data-mime-type="application/vnd.jupyter.stderr"]')].map(e => e.innerText)`
 
-// move presses arrow keys on the first slider until the figure is another one.
+// move clicks to the right on the first slider, and waits until the figure is another one.
 func (p *page) move() chromedp.Action[chromedp.Void] {
 	const slider = chromedp.CSS(".hindsight-interactive input[type=range]")
 	const figure = "document.querySelector('.hindsight-figure').innerHTML"
@@ -227,16 +230,21 @@ func (p *page) move() chromedp.Action[chromedp.Void] {
 		if err != nil {
 			return err
 		}
-		press := chromedp.Steps(chromedp.Focus(slider), chromedp.KeyEvent(strings.Repeat(kb.ArrowRight, 8)))
-		if _, err := press(ctx, t); err != nil {
+		if _, err := clickAt(slider, 0.8)(ctx, t); err != nil {
 			return err
 		}
-		changed := chromedp.Steps(waitFor(figure+" !== "+strconv.Quote(before)), p.picture("after.png"))
+		changed := chromedp.Steps(waitFor(figure+" !== "+script(before)), p.picture("after.png"))
 		if _, err := changed(ctx, t); err != nil {
 			return fmt.Errorf("the figure stays as it was: %w", err)
 		}
 		return nil
 	})
+}
+
+// script is a text as JavaScript writes it.
+func script(text string) string {
+	quoted, _ := json.Marshal(text) // a string always can be
+	return string(quoted)
 }
 
 // noErrors fails where a cell has one, or the page's scripts have.
