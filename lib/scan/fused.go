@@ -16,9 +16,10 @@ type layout struct {
 	records int // rows of the trace buffers: the most recorded steps of one call
 }
 
-// layout is 65,536 steps and records, less where the buffers would exceed 32 MB.
+// layout is 65,536 steps and records, less where a buffer would exceed 1 MB: each call moves the whole of it, however few
+// steps it does.
 func (p *plan) layout() layout {
-	const most, bytes = 1 << 16, 32 << 20
+	const most, bytes = 1 << 16, 1 << 20
 	l := layout{most, most}
 	for _, w := range p.windows {
 		l.steps = min(l.steps, max(1, bytes/4/w.size()))

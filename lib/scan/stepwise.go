@@ -88,7 +88,9 @@ func (r *running) callSteps(n int) (bad int, err error) {
 		indices = append(indices, make([]int32, st.size()))
 		indexShapes = append(indexShapes, shapes.Make(dtypes.Int32, st.dims()...))
 	}
-	state := add(false, r.state...) // the chunk's first state may be needed again
+	// The first state is the caller's, or may be needed again: else it is updated in place as well.
+	give := r.owned && !p.guarded()
+	state := add(give, r.state...)
 	add(false, r.inputs...)
 
 	for i := range n {
@@ -110,6 +112,9 @@ func (r *running) callSteps(n int) (bad int, err error) {
 		copy(args, out[:carried])
 		copy(args[state:], out[carried:carried+len(r.state)])
 		if i == 0 {
+			if give {
+				clear(r.state)
+			}
 			for j := range r.state {
 				donate[state+j] = true
 			}
