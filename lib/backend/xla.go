@@ -77,6 +77,10 @@ func (o options) openNamed(plugin, config, why string) (compute.Backend, error) 
 		// One device unless more are asked for: the plugin's own default is four, which means at least four threads, and
 		// on fewer cores they cost a fifth of the speed of a dense net and two fifths of a convolutional one.
 		clientOptions["cpu_device_count"] = int64(max(1, o.cpus))
+		if o.cpus <= 1 {
+			// go-xla waits for every call, so that handing it to another thread only costs the way there and back.
+			clientOptions["asynchronous"] = false
+		}
 	case o.cpus > 0:
 		return nil, &Error{"several CPU devices were asked for of plugin " + path, "ask for " + XLACPU}
 	}
