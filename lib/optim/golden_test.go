@@ -13,11 +13,24 @@ import (
 	"github.com/hindsight-go/hindsight/lib/scan"
 )
 
-// golden holds what testdata/golden.py printed: parameters and gradients, and the parameters after each step.
+// golden holds what testdata/golden.py and torch.py printed: parameters and gradients, and the parameters after each
+// step.
 type golden struct {
 	Params    map[string][]float64
 	Gradients []map[string][]float64
 	Paths     map[string][]map[string][]float64
+}
+
+func readGolden(t *testing.T, path string) (g golden) {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(text, &g); err != nil {
+		t.Fatal(err)
+	}
+	return g
 }
 
 // optaxCases write optax's optimizers in our parts; where the conventions differ a field says so.
@@ -45,15 +58,38 @@ var optaxCases = map[string]Transform{
 	"cosine-adam":            Chain{ScaleByAdam{}, ScaleByLearningRate{Rate: 0.01, Schedule: Cosine{Steps: 8, End: 0.1}}},
 }
 
+// torchCases write PyTorch's optimizers in our parts. Its NAdam has a schedule of its own, and its Adafactor another
+// step size: they are not here.
+var torchCases = map[string]Transform{
+	"sgd":              SGD(0.1),
+	"momentum":         Momentum(0.1, 0.9),
+	"nesterov":         Nesterov(0.1, 0.9),
+	"adagrad":          ready(0.1, ScaleByAdaGrad{Eps: 1e-10}),
+	"adadelta":         AdaDelta(1),
+	"rmsprop":          RMSProp(0.01),
+	"rmsprop-centered": CenteredRMSProp(0.01),
+	"rmsprop-momentum": ready(0.01, ScaleByRMS{}, Trace{}),
+	"adam":             Adam(0.01),
+	"adam-l2":          Chain{AddDecayedWeights{Decay: 0.1}, Adam(0.01)},
+	"adamw":            AdamW(0.01, 0.1),
+	"amsgrad":          AMSGrad(0.01),
+	"radam":            RAdam(0.01),
+}
+
 func TestOptaxParity(t *testing.T) {
-	text, err := os.ReadFile("testdata/golden.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var g golden
-	if err := json.Unmarshal(text, &g); err != nil {
-		t.Fatal(err)
-	}
+	g := readGolden(t, "testdata/golden.json")
+	g.compare(t, optaxCases)
+}
+
+func TestTorchParity(t *testing.T) {
+	g := readGolden(t, "testdata/golden.json")
+	g.Paths = readGolden(t, "testdata/torch.json").Paths
+	g.compare(t, torchCases)
+}
+
+// compare runs the gradients through every case.
+func (g golden) compare(t *testing.T, cases map[string]Transform) {
+	t.Helper()
 	steps := len(g.Gradients)
 	a, b := make([]float64, 0, steps*6), make([]float64, 0, steps*4)
 	for _, step := range g.Gradients {
@@ -71,12 +107,12 @@ func TestOptaxParity(t *testing.T) {
 			s.Trace("b", graph.Add(o.Params[1].Value, o.Updates[1]))
 		},
 	}
-	if len(optaxCases) != len(g.Paths) {
-		t.Errorf("%d cases here, %d in the golden file", len(optaxCases), len(g.Paths))
+	if len(cases) != len(g.Paths) {
+		t.Errorf("%d cases here, %d in the golden file", len(cases), len(g.Paths))
 	}
 	for name, path := range g.Paths {
 		t.Run(name, func(t *testing.T) {
-			r, err := Minimize(context.Background(), backend.ForTest(t), optaxCases[name], problem, params, inputs, steps, 0)
+			r, err := Minimize(context.Background(), backend.ForTest(t), cases[name], problem, params, inputs, steps, 0)
 			if err != nil {
 				t.Fatal(err)
 			}
