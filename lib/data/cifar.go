@@ -50,6 +50,11 @@ func cifar(ctx context.Context, o Options, archive file, names []string, labels 
 		return nil, fmt.Errorf("data: %s: %w", archive.set, err)
 	}
 	d := &Dataset{Name: archive.set, Shape: []int{32, 32, 3}, Classes: classes}
+	bytes := 0
+	for _, content := range files {
+		bytes += len(content)
+	}
+	d.X = make([]float32, 0, bytes) // the labels' bytes too many
 	for i, content := range files {
 		if err := parseCIFAR(d, content, labels); err != nil {
 			return nil, fmt.Errorf("data: %s: %s: %w", archive.set, names[i], err)
@@ -71,7 +76,10 @@ func untar(archive []byte, names []string) ([][]byte, error) {
 			return nil, err
 		}
 		if i := slices.Index(names, path.Base(header.Name)); i >= 0 {
-			if out[i], err = io.ReadAll(io.LimitReader(r, mostBytes)); err != nil {
+			if header.Size > int64(len(archive)) { // holes of a sparse file take no room there, but would here
+				return nil, fmt.Errorf("%s claims %d bytes, more than the archive has", header.Name, header.Size)
+			}
+			if out[i], err = io.ReadAll(r); err != nil {
 				return nil, err
 			}
 		}

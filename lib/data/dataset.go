@@ -22,10 +22,34 @@ type Dataset struct {
 
 // Rows is the number of examples.
 func (d *Dataset) Rows() int {
-	if d.Labels != nil {
-		return len(d.Labels)
+	return max(len(d.Labels), len(d.Targets))
+}
+
+// Validate says what does not fit: the loaders' sets are always valid, this is for those made by hand.
+func (d *Dataset) Validate() error {
+	var errs []error
+	bad := func(format string, args ...any) {
+		errs = append(errs, fmt.Errorf("data: %s: "+format, append([]any{d.Name}, args...)...))
 	}
-	return len(d.Targets)
+	for _, n := range d.Shape {
+		if n < 1 {
+			bad("Shape is %v, must hold lengths of at least 1", d.Shape)
+			return errors.Join(errs...)
+		}
+	}
+	if (d.Labels == nil) == (d.Targets == nil) {
+		bad("there are %d labels and %d targets, must be one kind", len(d.Labels), len(d.Targets))
+	}
+	if want := d.Rows() * d.width(); len(d.X) != want {
+		bad("X holds %d features, must hold %d: %d rows shaped %v", len(d.X), want, d.Rows(), d.Shape)
+	}
+	for i, l := range d.Labels {
+		if l < 0 || int(l) >= len(d.Classes) {
+			bad("label %d is %d, must be between 0 and %d", i, l, len(d.Classes)-1)
+			break
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // width is the number of features of one example.
@@ -49,6 +73,9 @@ func (d *Dataset) LabelTensor() *tensors.Tensor {
 
 // Take returns the examples of the given rows, in that order. A row out of range is an error.
 func (d *Dataset) Take(rows []int) (*Dataset, error) {
+	if err := d.Validate(); err != nil {
+		return nil, err
+	}
 	out := *d
 	w := d.width()
 	out.X = make([]float32, 0, len(rows)*w)
@@ -114,15 +141,24 @@ func (d *Dataset) Split(test float64, seed uint64) (train, held *Dataset, err er
 }
 
 // Scaling is an affine map of each feature: (x − Mean)/Deviation.
-type Scaling struct{ Mean, Deviation []float32 }
+type Scaling struct{ Mean, Deviation []float64 }
 
-// FitScaling measures the features' means and deviations. A feature that never varies keeps the deviation 1.
+// FitScaling measures the features' means and deviations (root of the mean square, not over n−1). A feature that never
+// varies keeps the deviation 1. A feature that is NaN or infinite is an error.
 func FitScaling(d *Dataset) (Scaling, error) {
+	if err := d.Validate(); err != nil {
+		return Scaling{}, err
+	}
 	w := d.width()
 	if d.Rows() == 0 {
 		return Scaling{}, fmt.Errorf("data: %s: FitScaling: there are no examples", d.Name)
 	}
-	s := Scaling{make([]float32, w), make([]float32, w)}
+	for i, x := range d.X {
+		if x := float64(x); math.IsNaN(x) || math.IsInf(x, 0) {
+			return Scaling{}, fmt.Errorf("data: %s: FitScaling: feature %d of row %d is %g, must be finite", d.Name, i%w, i/w, x)
+		}
+	}
+	s := Scaling{make([]float64, w), make([]float64, w)}
 	for j := range w {
 		var sum, squares float64
 		for r := range d.Rows() {
@@ -137,7 +173,7 @@ func FitScaling(d *Dataset) (Scaling, error) {
 		if deviation == 0 {
 			deviation = 1
 		}
-		s.Mean[j], s.Deviation[j] = float32(mean), float32(deviation)
+		s.Mean[j], s.Deviation[j] = mean, deviation
 	}
 	return s, nil
 }
@@ -151,26 +187,40 @@ func (s Scaling) Apply(d *Dataset) (*Dataset, error) {
 	out := *d
 	out.X = make([]float32, len(d.X))
 	for i, x := range d.X {
-		out.X[i] = (x - s.Mean[i%w]) / s.Deviation[i%w]
+		out.X[i] = float32((float64(x) - s.Mean[i%w]) / s.Deviation[i%w])
 	}
 	return &out, nil
 }
 
 // Normalize returns a copy with every feature x as (x − mean)/deviation: pictures have one pair for all pixels.
 func (d *Dataset) Normalize(mean, deviation float32) (*Dataset, error) {
-	if !(deviation > 0) {
-		return nil, fmt.Errorf("data: %s: Normalize: deviation is %g, must be positive", d.Name, deviation)
+	return d.NormalizeChannels([]float32{mean}, []float32{deviation})
+}
+
+// NormalizeChannels is like Normalize with a pair for each place along the last axis: for pictures, each colour.
+func (d *Dataset) NormalizeChannels(mean, deviation []float32) (*Dataset, error) {
+	n := len(mean)
+	if n != len(deviation) || n != 1 && (len(d.Shape) == 0 || n != d.Shape[len(d.Shape)-1]) {
+		return nil, fmt.Errorf("data: %s: Normalize: there are %d means and %d deviations, must be one of each, or one a channel of %v", d.Name, n, len(deviation), d.Shape)
+	}
+	for i := range mean {
+		if m, s := float64(mean[i]), float64(deviation[i]); math.IsNaN(m) || math.IsInf(m, 0) || !(s > 0) || math.IsInf(s, 0) {
+			return nil, fmt.Errorf("data: %s: Normalize: mean is %g and deviation %g, must be finite, and the deviation positive", d.Name, m, s)
+		}
 	}
 	out := *d
 	out.X = make([]float32, len(d.X))
 	for i, x := range d.X {
-		out.X[i] = (x - mean) / deviation
+		out.X[i] = (x - mean[i%n]) / deviation[i%n]
 	}
 	return &out, nil
 }
 
 // OneHot returns the classes as rows of zeros with a single one: rows × classes.
 func OneHot(labels []int32, classes int) ([]float32, error) {
+	if classes < 1 {
+		return nil, fmt.Errorf("data: OneHot: classes is %d, must be at least 1", classes)
+	}
 	out := make([]float32, len(labels)*classes)
 	for i, l := range labels {
 		if l < 0 || int(l) >= classes {

@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 )
 
@@ -21,7 +21,13 @@ func GoSource(root string, limit int) ([]byte, error) {
 		root = os.Getenv("GOROOT")
 	}
 	if root == "" {
-		root = runtime.GOROOT() //nolint:staticcheck // the folder at build time is the best guess there is
+		command := exec.Command("go", "env", "GOROOT")
+		command.Env = append(os.Environ(), "GOTOOLCHAIN=local") // never fetch another Go
+		said, err := command.Output()
+		if err != nil {
+			return nil, fmt.Errorf("data: GoSource: %w: install Go, or name its folder in GOROOT: %w", ErrUnavailable, err)
+		}
+		root = strings.TrimSpace(string(said))
 	}
 	var out []byte
 	src := filepath.Join(root, "src")

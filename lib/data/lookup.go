@@ -6,18 +6,15 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-	"log"
-	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
-
-	"github.com/hashicorp/go-retryablehttp"
 )
 
-// ErrUnavailable says that a data set's file can neither be found nor downloaded. Callers may skip what needs it.
+// ErrUnavailable says that a data set's file can neither be found nor downloaded. Callers may skip what needs it. A
+// context that ends is no such error.
 var ErrUnavailable = errors.New("the data set cannot be had here")
 
 // Options say where files are looked up. The zero value is right for most.
@@ -31,7 +28,8 @@ type Options struct {
 	// Progress, if set, is told how many bytes of how many are there (total −1: unknown).
 	Progress func(file string, done, total int64)
 
-	base string // in place of a file's address up to its name, for tests
+	base     string        // in place of a file's address up to its name, for tests
+	patience time.Duration // how long a server may stay silent; 0: 30 s
 }
 
 // file is one file of a data set.
@@ -48,7 +46,8 @@ func (o Options) dirs() []string {
 	if o.Dirs != nil {
 		return o.Dirs
 	}
-	return filepath.SplitList(os.Getenv("HINDSIGHT_DATA"))
+	dirs := filepath.SplitList(os.Getenv("HINDSIGHT_DATA"))
+	return slices.DeleteFunc(dirs, func(dir string) bool { return dir == "" }) // which would mean the working directory
 }
 
 func (o Options) cache() (string, error) {
@@ -64,16 +63,15 @@ func (o Options) cache() (string, error) {
 
 // find returns a file's content, checked. Copies with another checksum are passed over, and named if none fits.
 func (f file) find(ctx context.Context, o Options) ([]byte, error) {
-	cache, err := o.cache()
-	if err != nil {
-		return nil, err
-	}
+	cache, noCache := o.cache()
+	cached := filepath.Join(cache, f.set, f.name)
 	var places []string
 	for _, dir := range o.dirs() {
 		places = append(places, filepath.Join(dir, f.set, f.name), filepath.Join(dir, f.name))
 	}
-	cached := filepath.Join(cache, f.set, f.name)
-	places = append(places, cached)
+	if noCache == nil {
+		places = append(places, cached)
+	}
 	for _, dir := range f.system {
 		places = append(places, filepath.Join(dir, f.name))
 	}
@@ -87,21 +85,24 @@ func (f file) find(ctx context.Context, o Options) ([]byte, error) {
 			wrong = append(wrong, err)
 		}
 	}
+	if noCache != nil {
+		return nil, fmt.Errorf("data: %s: %w: %w", f.set, ErrUnavailable, errors.Join(append(wrong, noCache)...))
+	}
 	address := f.url + f.name
 	if o.base != "" {
 		address = o.base + f.name
 	}
 	if o.Offline {
 		wrong = append(wrong, errors.New("downloads are switched off"))
-	} else if err := download(ctx, address, cached, o.Progress, f.name); err != nil {
-		wrong = append(wrong, err)
-	} else if content, err := f.read(cached); err == nil {
-		return content, nil
 	} else {
-		wrong = append(wrong, err)
-		if err := os.Remove(cached); err != nil {
-			wrong = append(wrong, err)
+		content, err := f.download(ctx, address, cached, o)
+		if err == nil {
+			return content, nil
 		}
+		if ctx.Err() != nil {
+			return nil, fmt.Errorf("data: %s: %w", f.set, err)
+		}
+		wrong = append(wrong, err)
 	}
 	return nil, fmt.Errorf("data: %s: %w: put %s from %s into %s, or name its folder in HINDSIGHT_DATA: %w",
 		f.set, ErrUnavailable, f.name, address, filepath.Dir(cached), errors.Join(wrong...))
@@ -122,91 +123,4 @@ func (f file) read(path string) ([]byte, error) {
 		return nil, fmt.Errorf("%s has the SHA-256 %x, must have %s", path, sum, f.sha256)
 	}
 	return content, nil
-}
-
-// download fetches address to path: into a file beside it first, going on where an earlier try stopped, then renamed.
-func download(ctx context.Context, address, path string, progress func(string, int64, int64), name string) (err error) {
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return err
-	}
-	part, err := os.OpenFile(path+".part", os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, part.Close()) }()
-	if err := fetch(ctx, address, part, progress, name); err != nil {
-		return fmt.Errorf("downloading %s: %w", address, err)
-	}
-	if err := part.Sync(); err != nil {
-		return fmt.Errorf("writing %s: %w", path, err)
-	}
-	return os.Rename(path+".part", path)
-}
-
-// patience is how long a server may stay silent.
-const patience = 30 * time.Second
-
-// fetch appends what part lacks of the address's content.
-func fetch(ctx context.Context, address string, part *os.File, progress func(string, int64, int64), name string) error {
-	have, err := part.Seek(0, io.SeekEnd)
-	if err != nil {
-		return err
-	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	client := retryablehttp.NewClient() // proxies come from the environment, as everywhere in Go
-	client.Logger = log.New(io.Discard, "", 0)
-	client.RetryMax, client.RetryWaitMin, client.RetryWaitMax = 3, 200*time.Millisecond, 5*time.Second
-	request, err := retryablehttp.NewRequestWithContext(ctx, http.MethodGet, address, nil)
-	if err != nil {
-		return err
-	}
-	if have > 0 {
-		request.Header.Set("Range", fmt.Sprintf("bytes=%d-", have))
-	}
-	silence := time.AfterFunc(patience, cancel)
-	defer silence.Stop()
-	response, err := client.Do(request)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = response.Body.Close() }()
-	switch response.StatusCode {
-	case http.StatusOK: // from the start, whatever was asked
-		have = 0
-		if err := part.Truncate(0); err != nil {
-			return err
-		}
-	case http.StatusPartialContent:
-	case http.StatusRequestedRangeNotSatisfiable: // nothing is missing; the checksum will tell
-		return nil
-	default:
-		return fmt.Errorf("the server answered %s", response.Status)
-	}
-	total := int64(-1)
-	if response.ContentLength >= 0 {
-		total = have + response.ContentLength
-	}
-	buffer := make([]byte, 1<<16)
-	for {
-		n, err := response.Body.Read(buffer)
-		silence.Reset(patience)
-		if _, failed := part.Write(buffer[:n]); failed != nil {
-			return failed
-		}
-		have += int64(n)
-		if progress != nil {
-			progress(name, have, total)
-		}
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			return fmt.Errorf("after %d bytes: %w", have, err)
-		}
-	}
-	if total >= 0 && have != total {
-		return fmt.Errorf("%d of %d bytes came; try again to go on from there", have, total)
-	}
-	return nil
 }

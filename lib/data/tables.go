@@ -88,18 +88,30 @@ func parseNumbers(text string) (columns []string, x, last []float32, err error) 
 			return nil, nil, nil, err
 		}
 		for j, cell := range row {
-			v, err := strconv.ParseFloat(cell, 32)
-			if err != nil || math.IsNaN(v) || math.IsInf(v, 0) {
-				return nil, nil, nil, fmt.Errorf("line %d, column %s: %q is no finite number", line, columns[j], cell)
+			v, err := finite(cell)
+			if err != nil {
+				return nil, nil, nil, fmt.Errorf("line %d, column %s: %w", line, columns[j], err)
 			}
 			if j < len(row)-1 {
-				x = append(x, float32(v))
+				x = append(x, v)
 			} else {
-				last = append(last, float32(v))
+				last = append(last, v)
 			}
 		}
 	}
+	if len(last) == 0 {
+		return nil, nil, nil, errors.New("there are no rows")
+	}
 	return columns[:len(columns)-1], x, last, nil
+}
+
+// finite reads a number that is neither NaN nor infinite.
+func finite(cell string) (float32, error) {
+	v, err := strconv.ParseFloat(cell, 32)
+	if err != nil || math.IsNaN(v) || math.IsInf(v, 0) {
+		return 0, fmt.Errorf("%q is no finite number", cell)
+	}
+	return float32(v), nil
 }
 
 // adultColumns of UCI Adult; words mark the categorical ones.
@@ -172,11 +184,11 @@ func parseAdult(text string) (*Dataset, error) {
 				at += len(places[j])
 				continue
 			}
-			v, err := strconv.ParseFloat(row[j], 32)
+			v, err := finite(row[j])
 			if err != nil {
-				return nil, fmt.Errorf("data: adult: row %d: %s is %q, must be a number", n+1, c.name, row[j])
+				return nil, fmt.Errorf("data: adult: row %d: %s: %w", n+1, c.name, err)
 			}
-			features[at] = float32(v)
+			features[at] = v
 			at++
 		}
 		label := int32(slices.Index(d.Classes, strings.TrimSuffix(row[len(row)-1], ".")))
@@ -217,11 +229,11 @@ func parseInsurance(text string) (*Dataset, error) {
 	for n, row := range rows[1:] {
 		features := make([]float32, 0, len(d.Columns))
 		number := func(cell string) float32 {
-			v, failed := strconv.ParseFloat(cell, 32)
+			v, failed := finite(cell)
 			if failed != nil && err == nil {
-				err = fmt.Errorf("data: insurance: row %d: %q is no number", n+1, cell)
+				err = fmt.Errorf("data: insurance: row %d: %w", n+1, failed)
 			}
-			return float32(v)
+			return v
 		}
 		either := func(cell, no, yes string) float32 {
 			if cell != no && cell != yes && err == nil {
