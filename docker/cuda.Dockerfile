@@ -13,9 +13,9 @@ FROM ${HINDSIGHT}
 ARG PIP_INDEX_URL
 ARG PIP_CERT
 USER 0
+# Group 0 may write: the first start puts a link beside the plugin.
 RUN umask 002 \
  && python -m pip --disable-pip-version-check install --no-cache-dir --require-hashes --only-binary :all: \
-      --requirement kernels/python/requirements-cuda.txt \
- && chown -R 1000:0 /opt/env/lib/python3.*/site-packages/jax_plugins
+      --requirement kernels/python/requirements-cuda.txt
 USER 1000
 ENV NVIDIA_VISIBLE_DEVICES=all NVIDIA_DRIVER_CAPABILITIES=compute,utility

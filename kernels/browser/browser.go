@@ -243,7 +243,7 @@ func (p *page) move() chromedp.Action[chromedp.Void] {
 
 // script is a text as JavaScript writes it.
 func script(text string) string {
-	quoted, _ := json.Marshal(text) // a string always can be
+	quoted, _ := json.Marshal(text) //nolint:errchkjson // a string always can be written
 	return string(quoted)
 }
 

@@ -197,7 +197,7 @@ func TestNoCache(t *testing.T) {
 
 func TestWrongChecksum(t *testing.T) {
 	asked := 0
-	o := serve(t, func(w http.ResponseWriter, r *http.Request) {
+	o := serve(t, func(w http.ResponseWriter, _ *http.Request) {
 		asked++
 		_, _ = w.Write([]byte("not what was published"))
 	})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/gomlx/core/graph"
@@ -233,11 +234,8 @@ func (t *SharpnessTrainer) Run(ctx context.Context, run SharpnessRun) (*Sharpnes
 		return nil, err
 	}
 	hyper := optim.Hyper{}
-	for _, from := range []optim.Hyper{t.config.Vary, run.Hyper} {
-		for name, v := range from {
-			hyper[name] = v
-		}
-	}
+	maps.Copy(hyper, t.config.Vary)
+	maps.Copy(hyper, run.Hyper)
 	r, err := t.program.Run(ctx, t.config.Model.Init(run.Seed), inputs, hyper, run.Epochs*t.epochSteps, int64(run.Seed))
 	if r == nil {
 		return nil, err

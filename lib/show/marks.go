@@ -28,7 +28,7 @@ func points(x, y []float64, axes Panel, thin bool) ([]plotter.XYs, error) {
 		}
 	}
 	if len(x) != len(y) {
-		return nil, fmt.Errorf("X has %d values and Y has %d, must have as many (or X none)", len(x), len(y))
+		return nil, fmt.Errorf("as many values of X as of Y are needed (or none): X has %d values and Y has %d", len(x), len(y))
 	}
 	var out []plotter.XYs
 	open := false

@@ -351,7 +351,7 @@ func (s *suite) bytes(t *testing.T) {
 	}
 	var held int64
 	for _, v := range s.minimize(t, bowl(0), start, 2).State {
-		held += int64(v.Shape().ByteSize())
+		held += v.Shape().ByteSize()
 	}
 	if counted != held {
 		t.Errorf("StateBytes is %d, and the state takes %d bytes", counted, held)
