@@ -9,6 +9,7 @@ import (
 	"github.com/hindsight-go/hindsight/lib/backend"
 	"github.com/hindsight-go/hindsight/lib/data"
 	"github.com/hindsight-go/hindsight/lib/optim"
+	"github.com/hindsight-go/hindsight/lib/scan"
 )
 
 // quickGPT is the model that the optimizer papers' quick runs share.
@@ -27,7 +28,7 @@ func TestLanguageTrainer(t *testing.T) {
 	}
 	b := backend.ForTest(t)
 	steps := 300
-	if b.Name() == "go" {
+	if !scan.CanFuse(b) {
 		steps = 3
 	}
 	method := optim.Chain{optim.ScaleByAdam{}, optim.ScaleByLearningRate{Rate: 6e-3, Schedule: optim.WarmUpCosine(steps/10, steps, 0.1)}}
