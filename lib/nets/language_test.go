@@ -29,7 +29,7 @@ func TestLanguageTrainer(t *testing.T) {
 	b := backend.ForTest(t)
 	steps := 300
 	if !scan.CanFuse(b) {
-		steps = 3
+		steps = 10
 	}
 	method := optim.Chain{optim.ScaleByAdam{}, optim.ScaleByLearningRate{Rate: 6e-3, Schedule: optim.WarmUpCosine(steps/10, steps, 0.1)}}
 	trainer, err := NewLanguageTrainer(b, LanguageConfig{
