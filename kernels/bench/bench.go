@@ -46,17 +46,29 @@ type Benchmark struct {
 
 // All lists the benchmarks.
 func All() []Benchmark {
-	return []Benchmark{
+	all := []Benchmark{
 		{"scan-quadratic", "100,000 steps of gradient descent in 10 dimensions, one executable, against lax.scan", "run", JAX, "quadratic", "quadratic_jax.py", 1.5},
 		{"mlp-step", "MLP 784-256-128-10, batch 128, Adam: a call a step, against jit per step", "step", JAX, "mlp step", "training_jax.py mlp step", 1.1},
 		{"mlp-fused", "the same in one executable, against lax.scan", "step", JAX, "mlp fused", "training_jax.py mlp fused", 1.15},
 		{"mlp-torch", "the same a call a step, against eager PyTorch with its fused Adam", "step", Torch, "mlp step", "training_torch.py", 1},
 		{"cnn-step", "CNN 3×3 8–16, batch 64, Adam: a call a step, against jit per step", "step", JAX, "cnn step", "training_jax.py cnn step", 1.1},
-		{"adam-10M", "an Adam update of a transformer's 10 M parameters, against optax", "update", JAX, "update adam", "update_jax.py adam", 1.05},
-		{"adam-10M-torch", "the same against PyTorch's fused Adam", "update", Torch, "update adam", "update_torch.py adam", 1},
+		{"adam-10M-torch", "an Adam update of a transformer's 10 M parameters, against PyTorch's fused Adam", "update", Torch, "update adam", "update_torch.py adam", 1},
 		{"cell-first", "a new kernel's first cell with lib and XLA imported, build cache warm", "cell", Nobody, "", "cell.py go-xla-cpu first", 1.5},
 		{"cell-later", "a later, never compiled cell of that kernel", "cell", Nobody, "", "cell.py go-xla-cpu later", 1},
 	}
+	for _, name := range updates {
+		all = append(all, Benchmark{
+			Name: name + "-10M", What: "a " + name + " update of a transformer's 10 M parameters, against optax", Unit: "update",
+			Peer: JAX, Subject: "update " + name, Script: "update_jax.py " + name, Target: 1.05,
+		})
+	}
+	return all
+}
+
+// updates are the optimizers that optax has too, by our registry's names.
+var updates = []string{
+	"sgd", "momentum", "nesterov", "adagrad", "adadelta", "rmsprop", "rmsprop-centered", "adam", "amsgrad", "adamw", "nadam",
+	"radam", "lion", "signsgd", "adafactor", "muon",
 }
 
 // Choose returns the benchmarks of these names in the order of [All]; without names all.

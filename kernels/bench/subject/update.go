@@ -19,10 +19,9 @@ func init() { subjects["update"] = update }
 // update is one update of an optimizer on the parameters of a small transformer,
 // ten million in 121 tensors, from given gradients, in place.
 func update(ctx context.Context, b compute.Backend, method string) (subject, error) {
-	methods := map[string]optim.Transform{"adam": optim.Adam(1e-3)}
-	t, ok := methods[method]
-	if !ok {
-		return subject{}, fmt.Errorf("subject: method is %q, must be one of %v", method, slices.Sorted(maps.Keys(methods)))
+	t, err := asPeers(method)
+	if err != nil {
+		return subject{}, err
 	}
 	params := transformer()
 	paths := slices.Sorted(maps.Keys(params))
@@ -45,20 +44,22 @@ func update(ctx context.Context, b compute.Backend, method string) (subject, err
 		return out
 	}
 	var names []string
-	start, err := graph.NewExec(b, func(nodes []*graph.Node) []*graph.Node {
+	init := func(nodes []*graph.Node) []*graph.Node {
 		var values []*graph.Node
 		names = nil
 		for _, v := range t.Init(named(nodes)) {
 			names, values = append(names, v.Name), append(values, v.Value)
 		}
-		return values
-	})
-	if err != nil {
-		return subject{}, err
+		// A method without a state still has one result.
+		return append(values, nodes[0])
 	}
 	var first []any
 	for _, path := range paths {
 		first = append(first, state["param:"+path])
+	}
+	start, err := graph.NewExec(b, init)
+	if err != nil {
+		return subject{}, err
 	}
 	values, err := start.Call(first...)
 	if err != nil {
@@ -95,11 +96,28 @@ func update(ctx context.Context, b compute.Backend, method string) (subject, err
 	for _, path := range paths {
 		check = append(check, floats(r.State["param:"+path])[0])
 	}
-	const steps = 30
+	const steps = 100 // the first of them leaves the last sample's state alone, the others work in place
 	return subject{check: check, sample: func(ctx context.Context) (int, error) {
 		r, err = program.Resume(ctx, r, inputs, steps)
 		return steps, err
 	}}, nil
+}
+
+// asPeers is an optimizer of the registry, in the peers' convention where that is another arithmetic.
+func asPeers(method string) (optim.Transform, error) {
+	const rate = 1e-3
+	at := optim.ScaleByLearningRate{Rate: rate}
+	switch method {
+	case "adagrad":
+		return optim.Chain{optim.ScaleByAdaGrad{Initial: 0.1, Eps: 1e-7, EpsInside: true}, at}, nil
+	case "rmsprop":
+		return optim.Chain{optim.ScaleByRMS{Decay: 0.9, EpsInside: true}, at}, nil
+	case "rmsprop-centered":
+		return optim.Chain{optim.ScaleByRMS{Decay: 0.9, EpsInside: true, Centered: true}, at}, nil
+	case "amsgrad":
+		return optim.Chain{optim.ScaleByAMSGrad{Corrected: true}, at}, nil
+	}
+	return optim.ByName(method, rate)
 }
 
 // transformer has the shapes of a language model of 12 layers, width 256 and 2048

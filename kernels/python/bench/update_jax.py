@@ -1,4 +1,4 @@
-"""One update of an optimizer of optax on ten million parameters, in place: `update_jax.py adam`."""
+"""One update of an optimizer of optax on ten million parameters, in place: `update_jax.py NAME`."""
 
 from __future__ import annotations
 
@@ -9,15 +9,36 @@ from typing import Any
 import jax
 import numpy as np
 import optax
+from optax import contrib
 
 import models
 import peer
 
-STEPS = 30
+STEPS = 100
+RATE = 1e-3
+
+OPTIMIZERS = {
+    "sgd": lambda: optax.sgd(RATE),
+    "momentum": lambda: optax.sgd(RATE, momentum=0.9),
+    "nesterov": lambda: optax.sgd(RATE, momentum=0.9, nesterov=True),
+    "adagrad": lambda: optax.adagrad(RATE),
+    "adadelta": lambda: optax.adadelta(RATE),
+    "rmsprop": lambda: optax.rmsprop(RATE),
+    "rmsprop-centered": lambda: optax.rmsprop(RATE, centered=True),
+    "adam": lambda: optax.adam(RATE),
+    "amsgrad": lambda: optax.amsgrad(RATE),
+    "adamw": lambda: optax.adamw(RATE, weight_decay=0.01),
+    "nadam": lambda: optax.nadam(RATE),
+    "radam": lambda: optax.radam(RATE),
+    "lion": lambda: optax.lion(RATE, weight_decay=0.0),
+    "signsgd": lambda: optax.sign_sgd(RATE),
+    "adafactor": lambda: optax.adafactor(RATE),
+    "muon": lambda: contrib.muon(RATE),
+}
 
 
 def main() -> None:
-    optimizer = {"adam": optax.adam(1e-3)}[sys.argv[1]]
+    optimizer = OPTIMIZERS[sys.argv[1]]()
     params, gradients = jax.device_put(models.updated())
 
     @partial(jax.jit, donate_argnums=(0, 1))

@@ -9,7 +9,7 @@ import torch
 import models
 import peer
 
-STEPS = 30
+STEPS = 100
 
 
 def main() -> None:
