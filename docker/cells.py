@@ -8,6 +8,7 @@ cell computes nothing, the second runs a graph on the kernel's backend.
 
 import sys
 import time
+from typing import Any
 
 from jupyter_client.manager import start_new_kernel
 
@@ -41,7 +42,7 @@ def main(kernel: str) -> int:
         ]:
             said: list[str] = []
 
-            def hear(message: dict) -> None:
+            def hear(message: dict[str, Any]) -> None:
                 content = message["content"]
                 said.append(content.get("text") or "\n".join(content.get("traceback", [])))
 
@@ -54,7 +55,7 @@ def main(kernel: str) -> int:
             print(f"{kernel}, {name}: {text} ({took:.1f} s)" + ("" if good else f": expected {wanted}"), flush=True)
     finally:
         client.stop_channels()
-        manager.shutdown_kernel(now=True)
+        manager.shutdown_kernel(now=False)
     return min(failed, 1)
 
 

@@ -4,18 +4,22 @@ Reads {"kernel": name, "cells": [source, ...]} from standard input and prints
 [{"text": ..., "error": ..., "seconds": ...}, ...], one object a cell.
 """
 
+from __future__ import annotations
+
 import json
 import sys
 import time
+from typing import Any
 
 from jupyter_client.manager import start_new_kernel
 
 
-def run(client, source: str) -> dict:
+def run(client: Any, source: str) -> dict[str, Any]:
     start = time.monotonic()
-    text, error = [], ""
+    text: list[str] = []
+    error = ""
 
-    def output(message: dict) -> None:
+    def output(message: dict[str, Any]) -> None:
         nonlocal error
         content = message["content"]
         if message["msg_type"] == "stream":

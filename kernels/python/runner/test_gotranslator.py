@@ -22,7 +22,7 @@ class GoTranslatorTest(unittest.TestCase):
         )
 
     def test_types_that_are_inferred(self) -> None:
-        for value, want in [
+        cases: list[tuple[gotranslator.Value, str]] = [
             (True, "bool"),
             (1, "int"),
             (1.5, "float64"),
@@ -31,7 +31,8 @@ class GoTranslatorTest(unittest.TestCase):
             ([], "[]any"),
             ([1, "x"], "[]any"),
             ({"a": [True]}, "map[string][]bool"),
-        ]:
+        ]
+        for value, want in cases:
             self.assertEqual(type_of(value), want)
         with self.assertRaises(TypeError):
             type_of(None)  # type: ignore[arg-type]
