@@ -44,6 +44,15 @@ func TestStageNames(t *testing.T) {
 	require.Len(t, only, 1, "what is asked for by name is not left out")
 }
 
+func TestShortNotebooksAreThere(t *testing.T) {
+	root, err := repo.Find()
+	require.NoError(t, err)
+	require.Len(t, few, 2)
+	for _, name := range few {
+		require.FileExists(t, filepath.Join(root.Notebooks(), name+".ipynb"))
+	}
+}
+
 // What a stage gives becomes counts, lines and a file.
 func TestStageOutcomes(t *testing.T) {
 	var out bytes.Buffer

@@ -3,7 +3,6 @@ package check
 import (
 	"context"
 	"os/exec"
-	"strings"
 
 	"github.com/hindsight-go/hindsight/kernels/junit"
 	"github.com/hindsight-go/hindsight/kernels/setup"
@@ -50,11 +49,11 @@ func vet(ctx context.Context, s *session) ([]junit.Case, error) {
 }
 
 func staticcheck(ctx context.Context, s *session) ([]junit.Case, error) {
+	// golangci-lint takes two minutes to build, so it is used where it is.
 	cases := []junit.Case{s.holds(ctx, "staticcheck", command{args: []string{"go", "tool", "staticcheck", "./..."}})}
-	config := strings.TrimSpace(s.Root.Join(".golangci.yml"))
 	linter, err := exec.LookPath("golangci-lint")
 	if err != nil {
 		return append(cases, junit.Case{Name: "golangci-lint", Skipped: &junit.Outcome{Message: "it is not installed"}}), nil
 	}
-	return append(cases, s.holds(ctx, "golangci-lint", command{args: []string{linter, "run", "--config", config}})), nil
+	return append(cases, s.holds(ctx, "golangci-lint", command{args: []string{linter, "run", "--config", s.Root.Join(".golangci.yml")}})), nil
 }

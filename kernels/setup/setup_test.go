@@ -14,6 +14,7 @@ import (
 	"os/exec"
 	"path"
 	"path/filepath"
+	"runtime"
 	"sort"
 	"strings"
 	"syscall"
@@ -661,6 +662,24 @@ func TestPluginFromWheel(t *testing.T) {
 	_, err = s.tryPlace(t)
 	aFault(t, err, "does not work on this machine: plugin it is for arm", "--no-xla")
 	assert.Empty(t, files(t, s.Root.PluginDir()))
+}
+
+// Where the wheel cannot be had, GoMLX's own installer is the next way.
+func TestPluginFromGoMLX(t *testing.T) {
+	s, out := newPluginSession(t)
+	script(t, s.Root.Python(), "echo 'Temporary failure in name resolution' >&2; exit 1")
+	script(t, probePath(s.Root, probeXLA), `[ "$1" = install ] && { echo good > "$2/pjrt_v1.so"; ln -s pjrt_v1.so "$2/`+repo.Plugin+`"; exit; }`+tryProbe)
+	got, err := s.tryPlace(t)
+	require.NoError(t, err)
+	assert.Contains(t, got.text, "GoMLX's release, ran a graph")
+	assert.Contains(t, got.text, "of no build pinned here")
+	if runtime.GOOS == "linux" && runtime.GOARCH == "amd64" {
+		assert.Contains(t, out.String(), "the wheel cannot be had, trying GoMLX's own build")
+	}
+	assert.Equal(t, []string{repo.Plugin}, files(t, s.Root.PluginDir()))
+	info, err := os.Lstat(filepath.Join(s.Root.PluginDir(), repo.Plugin))
+	require.NoError(t, err)
+	assert.True(t, info.Mode().IsRegular(), "the installer's link led into its temporary folder")
 }
 
 func TestDiskFullWhileUnpacking(t *testing.T) {
