@@ -8,7 +8,7 @@
 
 # Exact tags; give a digest (BASE=debian@sha256:…) where your registry has one.
 # BASE is a Debian or Ubuntu with Python 3.10 or newer, GO anything with Go 1.26
-# or newer in /usr/local/go.
+# or newer in /usr/local/go. Without a registry of images, docker/bases makes both.
 ARG GO=golang:1.26.8-trixie
 ARG BASE=debian:trixie-20260202-slim
 
