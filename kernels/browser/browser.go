@@ -30,7 +30,7 @@ import (
 type Options struct {
 	Root     repo.Root
 	Notebook string // below the root; a copy of it is run
-	Out      string // folder for pictures of the page, below the root
+	Out      string // folder for pictures of the page, and for the copy where that lies below the root
 	Note     func(text string)
 	Log      func(text string) // what JupyterLab's server says; nil drops it
 }
@@ -80,7 +80,8 @@ func Try(ctx context.Context, o Options) error {
 	return errors.Join(server, result)
 }
 
-// copyNotebook writes the notebook without outputs to where JupyterLab may save it, and returns its path below the root.
+// copyNotebook writes the notebook without outputs to where JupyterLab, which shows what is below the root alone, may
+// save it, and returns its path below the root.
 func (o Options) copyNotebook() (string, error) {
 	nb, err := notebook.Read(o.Root.Join(o.Notebook))
 	if err != nil {
@@ -90,18 +91,21 @@ func (o Options) copyNotebook() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	to := filepath.Join(o.Out, filepath.Base(o.Notebook))
-	if err := os.MkdirAll(o.Out, 0o755); err != nil {
+	out, err := filepath.Abs(o.Out)
+	if err != nil {
 		return "", err
 	}
-	if err := os.WriteFile(to, raw, 0o644); err != nil {
-		return "", err
+	below, err := filepath.Rel(o.Root.Dir(), out)
+	if err != nil || !filepath.IsLocal(below) {
+		below = filepath.Join("out", "browser")
 	}
-	below, err := filepath.Rel(o.Root.Dir(), to)
-	if err == nil && strings.HasPrefix(below, "..") {
-		err = fmt.Errorf("browser: %s is outside of %s, which is all that JupyterLab shows", to, o.Root.Dir())
+	below = filepath.Join(below, filepath.Base(o.Notebook))
+	for _, dir := range []string{out, filepath.Dir(o.Root.Join(below))} {
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			return "", err
+		}
 	}
-	return below, err
+	return below, os.WriteFile(o.Root.Join(below), raw, 0o644)
 }
 
 func freePort() (int, error) {

@@ -49,8 +49,18 @@ func TestCopyNotebook(t *testing.T) {
 	require.NoError(t, err)
 	require.NotContains(t, string(raw), "image/svg+xml", "what is tested is made in the browser")
 
-	_, err = Options{Root: root, Notebook: "notebooks/00-start.ipynb", Out: t.TempDir()}.copyNotebook()
-	require.ErrorContains(t, err, "is all that JupyterLab shows")
+	t.Chdir(root.Dir())
+	below, err = Options{Root: root, Notebook: "notebooks/00-start.ipynb", Out: "out/browser-test"}.copyNotebook()
+	require.NoError(t, err, "--out is relative to where the user is")
+	require.Equal(t, filepath.Join("out", "browser-test", "00-start.ipynb"), below)
+
+	elsewhere := filepath.Join(t.TempDir(), "new")
+	below, err = Options{Root: root, Notebook: "notebooks/00-start.ipynb", Out: elsewhere}.copyNotebook()
+	require.NoError(t, err)
+	require.Equal(t, filepath.Join("out", "browser", "00-start.ipynb"), below, "JupyterLab shows nothing outside of the root")
+	require.FileExists(t, root.Join(below))
+	require.DirExists(t, elsewhere, "for the pictures")
+
 	_, err = Options{Root: root, Notebook: "notebooks/none.ipynb", Out: out}.copyNotebook()
 	require.ErrorContains(t, err, "none.ipynb")
 }
