@@ -35,6 +35,9 @@ the address that is printed. Ctrl-C stops it and all kernels.`,
 				return err
 			}
 			o.Root, o.Out, o.Browser = root, term.New(cmd.OutOrStdout()), !noBrowser
+			if err := o.Check(); err != nil {
+				return err
+			}
 			first := setup.Options{Root: root, NoXLA: noXLA || setup.PureOnly(root), Out: o.Out, Quiet: true, Later: true}
 			switch err := setup.Run(cmd.Context(), first); {
 			case setup.Ready(root) && (errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS)):

@@ -2,8 +2,11 @@ package main
 
 import (
 	"bytes"
+	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"strconv"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -12,6 +15,26 @@ import (
 	"github.com/hindsight-go/hindsight/kernels/internal/repo"
 	"github.com/hindsight-go/hindsight/kernels/kernelspec"
 )
+
+// A port that cannot be had is told before anything is set up.
+func TestLabPortBeforeSetup(t *testing.T) {
+	busy, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer func() { _ = busy.Close() }()
+	prefix := filepath.Join(t.TempDir(), "env")
+	for port, want := range map[string]string{
+		strconv.Itoa(busy.Addr().(*net.TCPAddr).Port): "is taken by another program.\nChoose another one with --port",
+		"80000": "Port 80000 does not exist.",
+	} {
+		var log bytes.Buffer
+		cmd := newRootCmd()
+		cmd.SetOut(&log)
+		cmd.SetErr(&log)
+		assert.Equal(t, 1, execute(t.Context(), cmd, []string{"lab", "--no-browser", "--port", port, "--prefix", prefix}))
+		assert.Contains(t, log.String(), want)
+	}
+	assert.NoDirExists(t, prefix)
+}
 
 // An environment that was made by somebody else, as in an image that runs under
 // another user, is used as it is.
@@ -36,10 +59,10 @@ func TestLabInAForeignEnvironment(t *testing.T) {
 	require.NoError(t, kernelspec.Pure(root.WithPrefix(prefix), "").Install(root.WithPrefix(prefix)))
 	require.NoError(t, exec.Command("mount", "-o", "remount,ro", prefix).Run())
 
-	status, out, log := run("lab", "--port", "80000")
+	status, out, log := run("lab", "--kernel", "go-fast")
 	assert.Equal(t, 1, status)
 	assert.Contains(t, out, "cannot be written, so it is used as it is")
-	assert.Contains(t, log, "Port 80000 does not exist", "the lab went on")
+	assert.Contains(t, log, "There is no kernel \"go-fast\" here", "the lab went on")
 
 	status, _, log = run("setup")
 	assert.Equal(t, 1, status)

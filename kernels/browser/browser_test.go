@@ -37,6 +37,26 @@ func TestFind(t *testing.T) {
 	require.Equal(t, program, path)
 }
 
+// A fresh machine has no list of packages yet.
+func TestInstall(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root installs packages")
+	}
+	empty := t.TempDir()
+	t.Setenv("PATH", empty)
+	if _, ok := look(); ok {
+		t.Skip("this machine has a browser outside of the PATH")
+	}
+	program, lists := filepath.Join(empty, "chromium"), filepath.Join(empty, "lists")
+	apt := "#!/bin/sh\ncase $1 in update) echo > " + lists + ";; *) [ -e " + lists + " ] || exit 100; echo '#!/bin/sh' > " + program + "; /bin/chmod 755 " + program + ";; esac\n"
+	require.NoError(t, os.WriteFile(filepath.Join(empty, "apt-get"), []byte(apt), 0o755))
+	var notes []string
+	path, err := find(t.Context(), func(text string) { notes = append(notes, text) })
+	require.NoError(t, err)
+	require.Equal(t, program, path)
+	require.Equal(t, []string{"installing chromium"}, notes)
+}
+
 func TestCopyNotebook(t *testing.T) {
 	root, err := repo.Find()
 	require.NoError(t, err)

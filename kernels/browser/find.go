@@ -29,10 +29,21 @@ func find(ctx context.Context, note func(string)) (string, error) {
 		return "", fmt.Errorf("%w: sudo apt-get install chromium", ErrNone)
 	}
 	note("installing chromium")
-	cmd := exec.CommandContext(ctx, apt, "install", "-y", "--no-install-recommends", "chromium")
-	cmd.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		lines := strings.Split(strings.TrimSpace(string(out)), "\n")
+	run := func(args ...string) (string, error) {
+		cmd := exec.CommandContext(ctx, apt, args...)
+		cmd.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive")
+		out, err := cmd.CombinedOutput()
+		return string(out), err
+	}
+	install := []string{"install", "-y", "--no-install-recommends", "chromium"}
+	out, err := run(install...)
+	if err != nil {
+		// A fresh machine has no list of packages. Where it cannot be had, the second try says so.
+		_, _ = run("update", "-q")
+		out, err = run(install...)
+	}
+	if err != nil {
+		lines := strings.Split(strings.TrimSpace(out), "\n")
 		return "", fmt.Errorf("%w: apt-get install chromium failed (%w): %s", ErrNone, err, lines[len(lines)-1])
 	}
 	if path, ok := look(); ok {

@@ -59,6 +59,16 @@ const startLimit = 2 * time.Minute
 // stopLimit is how long the server may take to stop its kernels and itself.
 var stopLimit = 15 * time.Second
 
+// Check says whether the server can listen where it is asked to, which is better
+// known before a long setup than after it.
+func (o Options) Check() error {
+	if o.Host == "" {
+		o.Host = "127.0.0.1"
+	}
+	_, err := choosePort(o.Host, o.Port)
+	return err
+}
+
 // Run serves until ctx ends, which is a success, or until the server fails.
 func Run(ctx context.Context, o Options) error {
 	if o.Host == "" {

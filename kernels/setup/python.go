@@ -131,7 +131,7 @@ func (s *session) makeVenv(ctx context.Context, t *term.Task, py interpreter) er
 }
 
 var (
-	pipPackage  = regexp.MustCompile(`^(?:Collecting|Requirement already satisfied:|Ignoring) ([^\s;=<>~!\[]+)`)
+	pipPackage  = regexp.MustCompile(`^(?:Collecting|Requirement already satisfied:|Ignoring) ([^\s:;=<>~!\[]+)`)
 	pipProgress = regexp.MustCompile(`^Progress (\d+) of (\d+)`)
 )
 
