@@ -127,7 +127,8 @@ func (f Figure) SVG() ([]byte, error) {
 	if _, err := canvas.WriteTo(&out); err != nil {
 		return nil, fmt.Errorf("show: Figure: %w", err)
 	}
-	return out.Bytes(), nil
+	// The font is measured as Liberation Sans; Arial and Helvetica are as wide, and nearly everywhere.
+	return bytes.ReplaceAll(out.Bytes(), []byte("font-family:Liberation Sans;"), []byte("font-family:Liberation Sans,Arial,Helvetica,sans-serif;")), nil
 }
 
 // plot makes the panel's plot and adds its names to the legend.
@@ -148,7 +149,14 @@ func (p Panel) plot(legend *legend) (*plot.Plot, error) {
 	out.X.Label.Text, out.Y.Label.Text = p.X, p.Y
 	out.Add(lattice{})
 	for i, mark := range p.Marks {
-		c := legend.colour(mark.name(), i)
+		var own color.Color
+		switch m := mark.(type) {
+		case Line:
+			own = m.Color
+		case Points:
+			own = m.Color
+		}
+		c := legend.colour(mark.name(), i, own)
 		thumb, err := mark.draw(out, p, c)
 		if err != nil {
 			return nil, err

@@ -14,7 +14,7 @@ import (
 	"github.com/janpfeifer/gonb/gonbui/widgets"
 )
 
-// Control is one thing to move: a slider, or with Options a choice.
+// Control is one thing to move: a slider, with Options a choice, or with Press a button.
 type Control struct {
 	Name  string // by which draw asks for its value
 	Label string // beside it; default Name
@@ -24,6 +24,8 @@ type Control struct {
 	Steps           int // positions of a slider besides the first; default 100
 	// Options make it a choice, whose value is the place in the list, from 0.
 	Options []string
+	// Press is the text on a button, whose value counts how often it was pressed: 0 at first.
+	Press string
 }
 
 // Values are the controls' values by name.
@@ -66,6 +68,10 @@ func (c *Control) complete() error {
 	switch {
 	case c.Name == "":
 		return errors.New("show: Control: Name is empty")
+	case c.Press != "":
+		if len(c.Options) > 0 || c.Value != 0 {
+			return fmt.Errorf("show: Control %q: a button (Press) begins at the Value 0, not %g, and has no Options", c.Name, c.Value)
+		}
 	case len(c.Options) > 0:
 		if c.Value != math.Trunc(c.Value) || c.Value < 0 || int(c.Value) >= len(c.Options) {
 			return fmt.Errorf("show: Control %q: Value is %g, must be the place of one of %d options, from 0", c.Name, c.Value, len(c.Options))
@@ -100,10 +106,44 @@ func (c *Control) position() int {
 
 // text is a value as the reader sees it.
 func (c *Control) text(v float64) string {
-	if len(c.Options) > 0 {
+	switch {
+	case len(c.Options) > 0:
 		return c.Options[int(v)]
+	case c.Press != "":
+		return ""
 	}
 	return fmt.Sprintf("%.3g", v)
+}
+
+// page holds the controls, the figure's place and a line that says whether they are live.
+func page(id string, controls []Control, values Values) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, `<div id="%s" class="hindsight-interactive"><style>.hindsight-figure svg{max-width:100%%;height:auto}</style><table>`, id)
+	for i, c := range controls {
+		fmt.Fprintf(&b, `<tr><td style="text-align:left">%s</td><td id="%s_c%d"></td><td id="%s_v%d" class="hindsight-value" style="min-width:5em;text-align:left">%s</td></tr>`,
+			html.EscapeString(c.Label), id, i, id, i, html.EscapeString(c.text(values[c.Name])))
+	}
+	fmt.Fprintf(&b, `</table><div id="%s_f" class="hindsight-figure"></div><div id="%s_s" style="opacity:0.7;font-size:85%%"></div></div>`, id, id)
+	return b.String()
+}
+
+// widget puts the control into the page and returns its positions. GoNB's widgets take texts for HTML.
+func (c *Control) widget(parent string) *comms.AddressChan[int] {
+	switch {
+	case len(c.Options) > 0:
+		return widgets.Select(escaped(c.Options)).SetDefault(int(c.Value)).AppendTo(parent).Done().Listen()
+	case c.Press != "":
+		return widgets.Button(html.EscapeString(c.Press)).AppendTo(parent).Done().Listen()
+	}
+	return widgets.Slider(0, c.Steps, c.position()).AppendTo(parent).Done().Listen()
+}
+
+func escaped(texts []string) []string {
+	out := make([]string, len(texts))
+	for i, t := range texts {
+		out[i] = html.EscapeString(t)
+	}
+	return out
 }
 
 // move is a control's new position.
@@ -111,24 +151,11 @@ type move struct{ control, position int }
 
 func live(controls []Control, values Values, figure Figure, draw func(v Values) (Figure, error)) error {
 	id := "hindsight_" + gonbui.UniqueId()
-	var b strings.Builder
-	fmt.Fprintf(&b, `<div id="%s" class="hindsight-interactive"><table>`, id)
-	for i, c := range controls {
-		fmt.Fprintf(&b, `<tr><td style="text-align:left">%s</td><td id="%s_c%d"></td><td id="%s_v%d" class="hindsight-value" style="min-width:5em;text-align:left">%s</td></tr>`,
-			html.EscapeString(c.Label), id, i, id, i, html.EscapeString(c.text(values[c.Name])))
-	}
-	fmt.Fprintf(&b, `</table><div id="%s_f" class="hindsight-figure"></div><div id="%s_s" style="opacity:0.7;font-size:85%%"></div></div>`, id, id)
-	gonbui.DisplayHTML(b.String())
+	gonbui.DisplayHTML(page(id, controls, values))
 
 	moves := make(chan move, 64)
 	for i, c := range controls {
-		parent := fmt.Sprintf("%s_c%d", id, i)
-		var positions *comms.AddressChan[int]
-		if len(c.Options) > 0 {
-			positions = widgets.Select(c.Options).SetDefault(int(c.Value)).AppendTo(parent).Done().Listen()
-		} else {
-			positions = widgets.Slider(0, c.Steps, c.position()).AppendTo(parent).Done().Listen()
-		}
+		positions := c.widget(fmt.Sprintf("%s_c%d", id, i))
 		go func() {
 			for p := range positions.C {
 				moves <- move{i, p}
@@ -171,12 +198,15 @@ func live(controls []Control, values Values, figure Figure, draw func(v Values) 
 			for i, c := range controls {
 				dom.SetInnerText(fmt.Sprintf("%s_v%d", id, i), c.text(values[c.Name]))
 			}
+			state("computing …")
 			next, err := draw(values)
 			if err != nil {
 				dom.SetInnerText(id+"_f", err.Error())
-				continue
+			} else {
+				paint(next)
 			}
-			paint(next)
+			state("live: move a control")
+			idle.Reset(IdleTime) // drawing may have taken longer than that
 		}
 	}
 }
@@ -185,7 +215,7 @@ func live(controls []Control, values Values, figure Figure, draw func(v Values) 
 func apply(controls []Control, values Values, m move) bool {
 	c := &controls[m.control]
 	next := float64(m.position)
-	if len(c.Options) == 0 {
+	if len(c.Options) == 0 && c.Press == "" {
 		next = c.at(m.position)
 	}
 	if values[c.Name] == next {

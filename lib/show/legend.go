@@ -13,6 +13,7 @@ import (
 type legend struct {
 	style   draw.TextStyle
 	entries []entry
+	used    int // hues that entries have taken
 	lines   [][]int
 }
 
@@ -24,13 +25,18 @@ type entry struct {
 
 const (
 	thumbWidth  = 20
-	entryGap    = 16
+	entryGap    = 20
 	lineSpacing = 17
+	roomy       = 1.08 // another machine's font may run wider than ours
 )
 
-// colour is that of the name, the same in every panel; marks without a name take the i-th.
-func (l *legend) colour(name string, i int) color.Color {
-	if name == "" {
+// colour is that of the name, the same in every panel; marks without a name take the i-th. A colour of the mark's own
+// takes no hue from the others.
+func (l *legend) colour(name string, i int, own color.Color) color.Color {
+	switch {
+	case own != nil && name == "":
+		return own
+	case name == "":
 		return hues[i%len(hues)]
 	}
 	for _, e := range l.entries {
@@ -38,7 +44,11 @@ func (l *legend) colour(name string, i int) color.Color {
 			return e.color
 		}
 	}
-	c := hues[len(l.entries)%len(hues)]
+	c := own
+	if c == nil {
+		c = hues[l.used%len(hues)]
+		l.used++
+	}
 	l.entries = append(l.entries, entry{name: name, color: c})
 	return c
 }
@@ -62,7 +72,7 @@ func (l *legend) merge(entries []entry) {
 }
 
 func (l *legend) width(i int) vg.Length {
-	return thumbWidth + 5 + l.style.Width(l.entries[i].name) + entryGap
+	return thumbWidth + 5 + roomy*l.style.Width(l.entries[i].name) + entryGap
 }
 
 // layout breaks the entries into lines.

@@ -1,10 +1,12 @@
 package show
 
 import (
+	"cmp"
 	"fmt"
 	"image/color"
 	"math"
 	"slices"
+	"sort"
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/plotter"
@@ -45,7 +47,7 @@ func points(x, y []float64, axes Panel, thin bool) ([]plotter.XYs, error) {
 	}
 	if thin {
 		for i := range out {
-			out[i] = thinned(out[i], most)
+			out[i] = thinned(out[i], most, axes.LogX)
 		}
 	}
 	return out, nil
@@ -55,14 +57,23 @@ func drawable(v float64, log bool) bool {
 	return !math.IsNaN(v) && !math.IsInf(v, 0) && math.Abs(v) < 1e300 && (!log || v > 0)
 }
 
-func thinned(xy plotter.XYs, most int) plotter.XYs {
+func thinned(xy plotter.XYs, most int, log bool) plotter.XYs {
 	if len(xy) <= most {
 		return xy
 	}
 	out := plotter.XYs{xy[0]}
 	groups := most/2 - 1
+	last := len(xy) - 1
+	// begin is the first point of a group: groups are of equal numbers of points, or on a log axis of equal width.
+	begin := func(g int) int { return 1 + g*(last-1)/groups }
+	if rising := func(a, b plotter.XY) int { return cmp.Compare(a.X, b.X) }; log && slices.IsSortedFunc(xy, rising) {
+		begin = func(g int) int {
+			x := xy[0].X * math.Pow(xy[last].X/xy[0].X, float64(g)/float64(groups))
+			return min(last, max(1, sort.Search(last, func(i int) bool { return xy[i].X > x*(1-1e-12) })))
+		}
+	}
 	for g := range groups {
-		part := xy[1+g*(len(xy)-2)/groups : 1+(g+1)*(len(xy)-2)/groups]
+		part := xy[begin(g):begin(g+1)]
 		if len(part) == 0 {
 			continue
 		}
@@ -80,7 +91,7 @@ func thinned(xy plotter.XYs, most int) plotter.XYs {
 			out = append(out, part[max(low, high)])
 		}
 	}
-	return append(out, xy[len(xy)-1])
+	return append(out, xy[last])
 }
 
 // Line joins points. X may be left out: 0, 1, 2, … (1, 2, 3, … on a log axis).
@@ -98,9 +109,6 @@ func (l Line) draw(p *plot.Plot, axes Panel, c color.Color) (plot.Thumbnailer, e
 	segments, err := points(l.X, l.Y, axes, true)
 	if err != nil {
 		return nil, fmt.Errorf("line %q: %w", l.Name, err)
-	}
-	if l.Color != nil {
-		c = l.Color
 	}
 	pen := draw.LineStyle{Color: c, Width: vg.Points(1.6)}
 	if l.Dashed {
@@ -129,9 +137,6 @@ func (s Points) draw(p *plot.Plot, axes Panel, c color.Color) (plot.Thumbnailer,
 	segments, err := points(s.X, s.Y, axes, false)
 	if err != nil {
 		return nil, fmt.Errorf("points %q: %w", s.Name, err)
-	}
-	if s.Color != nil {
-		c = s.Color
 	}
 	size := s.Size
 	if size <= 0 {
@@ -170,6 +175,11 @@ func (b Band) draw(p *plot.Plot, axes Panel, c color.Color) (plot.Thumbnailer, e
 		}
 	}
 	if len(b.Runs) > 1 {
+		for i := range n { // a gap in one border is one in the other
+			if !drawable(low[i], axes.LogY) || !drawable(high[i], axes.LogY) {
+				low[i], high[i] = math.NaN(), math.NaN()
+			}
+		}
 		lower, err := points(b.X, low, axes, true)
 		if err != nil {
 			return nil, fmt.Errorf("band %q: %w", b.Name, err)
@@ -178,13 +188,13 @@ func (b Band) draw(p *plot.Plot, axes Panel, c color.Color) (plot.Thumbnailer, e
 		if err != nil {
 			return nil, fmt.Errorf("band %q: %w", b.Name, err)
 		}
-		if len(lower) == 1 && len(upper) == 1 { // without gaps
-			outline := slices.Clone(lower[0])
-			for _, xy := range slices.Backward(upper[0]) {
+		r, g, bl, _ := c.RGBA()
+		shade := color.NRGBA{uint8(r >> 8), uint8(g >> 8), uint8(bl >> 8), 0x38}
+		for i, outline := range lower {
+			outline = slices.Clone(outline)
+			for _, xy := range slices.Backward(upper[i]) {
 				outline = append(outline, xy)
 			}
-			r, g, bl, _ := c.RGBA()
-			shade := color.NRGBA{uint8(r >> 8), uint8(g >> 8), uint8(bl >> 8), 0x38}
 			p.Add(&plotter.Polygon{XYs: []plotter.XYs{outline}, Color: shade})
 		}
 	}

@@ -46,10 +46,14 @@ func notebookProgress(label string) func(done, total int) {
 			return
 		}
 		last = time.Now()
-		text := ""
-		if done < total {
-			text = fmt.Sprintf(`%s <progress value="%d" max="%d"></progress>`, html.EscapeString(label), done, total)
-		}
-		gonbui.UpdateHTML(id, text)
+		gonbui.UpdateHTML(id, progressBar(label, done, total))
 	}
+}
+
+// progressBar is the bar in the notebook; nothing once all is done.
+func progressBar(label string, done, total int) string {
+	if done >= total {
+		return ""
+	}
+	return fmt.Sprintf(`%s <progress value="%d" max="%d"></progress> %d %%`, html.EscapeString(label), done, total, 100*done/max(1, total))
 }

@@ -3,10 +3,13 @@ package show
 import (
 	"encoding/xml"
 	"errors"
+	"fmt"
+	"image/color"
 	"io"
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -85,7 +88,7 @@ func TestThinnedKeepsSpikes(t *testing.T) {
 		xy[i].X = float64(i)
 	}
 	xy[1234].Y, xy[8765].Y = 9, -9
-	out := thinned(xy, most)
+	out := thinned(xy, most, false)
 	if len(out) > most {
 		t.Errorf("%d points left, at most %d wanted", len(out), most)
 	}
@@ -161,6 +164,7 @@ func TestControlErrors(t *testing.T) {
 		"must rise":       {Name: "a", Min: 1, Max: 0},
 		"above 0":         {Name: "a", Min: 0, Max: 1, Value: 0.5, Log: true},
 		"one of 1 option": {Name: "a", Options: []string{"x"}, Value: 1},
+		"begins at the":   {Name: "a", Press: "go", Value: 1},
 	} {
 		if err := Interactive([]Control{c}, draw); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v, want one with %q", err, want)
@@ -178,6 +182,150 @@ func TestControlPositions(t *testing.T) {
 	}
 	if math.Abs(c.at(100)-1) > 1e-12 || math.Abs(c.at(0)-0.01) > 1e-12 {
 		t.Error("the ends are not Min and Max")
+	}
+}
+
+// A move sets the value, once: a slider's from its position, a choice's and a button's as it is.
+func TestApply(t *testing.T) {
+	controls := []Control{{Name: "rate", Min: 0.01, Max: 1, Value: 0.1, Log: true}, {Name: "method", Options: []string{"Adam", "SGD"}}, {Name: "all", Press: "the full grid"}}
+	values := Values{"rate": 0.1, "method": 0, "all": 0}
+	for i := range controls {
+		if err := controls[i].complete(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, m := range []move{{0, 100}, {1, 1}, {2, 3}} {
+		if !apply(controls, values, m) || apply(controls, values, m) {
+			t.Errorf("%v must change the values once", m)
+		}
+	}
+	if math.Abs(values["rate"]-1) > 1e-12 || values["method"] != 1 || values["all"] != 3 {
+		t.Errorf("values %v", values)
+	}
+	if got := []string{controls[0].text(0.02), controls[1].text(1), controls[2].text(3)}; !slices.Equal(got, []string{"0.02", "SGD", ""}) {
+		t.Errorf("texts %q", got)
+	}
+}
+
+// Nothing that a caller names becomes HTML.
+func TestPageEscapes(t *testing.T) {
+	const evil = `<img src=x onerror="alert(1)">`
+	c := Control{Name: "a", Label: evil, Options: []string{evil, "b"}}
+	for what, text := range map[string]string{
+		"page": page("id", []Control{c}, Values{"a": 0}), "option": escaped(c.Options)[0], "progress": progressBar(evil, 1, 2),
+	} {
+		if strings.Contains(text, "<img") || !strings.Contains(text, "&lt;img") {
+			t.Errorf("%s: HTML went through: %s", what, text)
+		}
+	}
+	svg, err := Figure{Title: evil, Panels: []Panel{{Title: evil, X: evil, Y: evil, Categories: []string{evil}, Marks: []Mark{Bars{Name: evil, Heights: []float64{1}}}}}}.SVG()
+	if err != nil {
+		t.Fatal(err)
+	}
+	wellFormed(t, svg)
+	if strings.Contains(string(svg), "<img") || strings.Count(string(svg), "&lt;img") != 6 {
+		t.Errorf("the figure's six texts are not all escaped: %d are", strings.Count(string(svg), "&lt;img"))
+	}
+}
+
+func TestProgress(t *testing.T) {
+	if bar := progressBar("runs", 1, 4); !strings.Contains(bar, `value="1" max="4"`) || !strings.Contains(bar, "25 %") {
+		t.Errorf("bar %s", bar)
+	}
+	if progressBar("runs", 4, 4) != "" || progressBar("runs", 0, 0) != "" {
+		t.Error("a bar is left when all is done")
+	}
+	stderr := os.Stderr
+	defer func() { os.Stderr = stderr }()
+	written := func() string {
+		t.Helper()
+		r, w, err := os.Pipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		os.Stderr = w
+		report := Progress("runs")
+		report(1, 2)
+		report(2, 2)
+		if err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+		text, err := io.ReadAll(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(text)
+	}
+	if text := written(); !strings.Contains(text, "runs") {
+		t.Errorf("a plain program's standard error has %q", text)
+	}
+	t.Setenv("HINDSIGHT_HEADLESS", "1")
+	if text := written(); text != "" {
+		t.Errorf("headless it says %q", text)
+	}
+}
+
+// Each kind of mark puts its colour and its name on the figure.
+func TestMarks(t *testing.T) {
+	x := []float64{1, 2, 3}
+	for name, m := range map[string]Mark{
+		"line": Line{Name: "line", X: x, Y: x}, "scatter": Points{Name: "scatter", X: x, Y: x}, "bars": Bars{Name: "bars", Heights: x},
+		"histogram": Histogram{Name: "histogram", Values: x}, "rule": Rule{Name: "rule", At: 1}, "band": Band{Name: "band", Runs: [][]float64{{1, 2, 3}, {2, 3, 4}}},
+		"kind": Heat{X: x, Y: x, Z: [][]float64{{0, 0, 0}, {0, 0, 0}, {0, 0, 0}}, Names: []string{"kind"}},
+	} {
+		svg, err := Figure{Panels: []Panel{{X: "x", Y: "y", Marks: []Mark{m}}}}.SVG()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if text := string(svg); strings.Count(text, "#0072B2") < 2 || !strings.Contains(text, ">"+name+"<") {
+			t.Errorf("%s: %d things in its colour, wanted it on the panel and in the legend", name, strings.Count(text, "#0072B2"))
+		}
+	}
+}
+
+// The shade of a band is drawn wherever both of its borders can be, also beside a gap.
+func TestBandGaps(t *testing.T) {
+	band := Band{Name: "b", Runs: [][]float64{{-1, 1, 2, math.NaN(), 2, 3}, {1, 2, 3, 1, 3, 4}}}
+	svg, err := Figure{Panels: []Panel{{LogY: true, Marks: []Mark{band}}}}.SVG()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(string(svg), "fill-opacity"); n != 2 {
+		t.Errorf("%d shades, want one on each side of the gap", n)
+	}
+}
+
+// On a log axis the early points, which take most of its width, are kept.
+func TestThinnedOnLogAxis(t *testing.T) {
+	xy := make(plotter.XYs, 20_000)
+	for i := range xy {
+		xy[i] = plotter.XY{X: float64(i + 1), Y: float64(i)}
+	}
+	out := thinned(xy, most, true)
+	if len(out) > most || out[len(out)-1] != xy[len(xy)-1] {
+		t.Errorf("%d points up to %g", len(out), out[len(out)-1].X)
+	}
+	for i := 1; i < len(out); i++ {
+		if ratio := out[i].X / out[i-1].X; ratio > 2.01 || ratio <= 1 {
+			t.Errorf("a gap from %g to %g", out[i-1].X, out[i].X)
+		}
+	}
+}
+
+// A colour of one's own leaves the hues to the others.
+func TestOwnColour(t *testing.T) {
+	l := &legend{style: style(11)}
+	own := color.Gray{0x99}
+	if l.colour("f", 0, own) != own || l.colour("Adam", 1, nil) != hues[0] || l.colour("SGD", 2, nil) != hues[1] || l.colour("Adam", 0, nil) != hues[0] {
+		t.Error("colours are not handed out one by one")
+	}
+}
+
+func TestLogLabels(t *testing.T) {
+	for v, want := range map[float64]string{1: "1", 0.001: "0.001", 1e6: "10⁶", 1e-12: "10⁻¹²", 2e5: "2·10⁵"} {
+		if got := logLabel(v); got != want {
+			t.Errorf("%g is labelled %q, want %q", v, got, want)
+		}
 	}
 }
 
@@ -218,4 +366,21 @@ func ExampleVerdict() {
 	// 02-diffgrad at quick scale: 1 of 1 claims hold
 	// id  claim         criterion  measured  spread  paper  verdict
 	// K1  reaches −0.3             -0.3001                  holds
+}
+
+func ExampleFigure_SVG() {
+	losses := [][]float64{{2.3, 1.1, 0.6}, {2.4, 1.3, 0.7}} // of two seeds
+	f := Figure{Title: "Training", Panels: []Panel{{X: "step", Y: "loss", Marks: []Mark{Band{Name: "Adam", Runs: losses}, Rule{Name: "goal", At: 0.5}}}}}
+	svg, err := f.SVG()
+	fmt.Println(strings.Contains(string(svg), "<svg"), err)
+	// Output: true <nil>
+}
+
+// Outside a notebook the figure of the controls' first values goes to a file.
+func ExampleInteractive() {
+	err := Interactive([]Control{{Name: "rate", Min: 1e-3, Max: 1, Value: 2, Log: true}}, func(v Values) (Figure, error) {
+		return Figure{Panels: []Panel{{Marks: []Mark{Line{Y: []float64{1, v["rate"]}}}}}}, nil
+	})
+	fmt.Println(err)
+	// Output: show: Control "rate": Min, Value, Max are 0.001, 2, 1, must rise
 }

@@ -1,9 +1,9 @@
 package show
 
 import (
-	"fmt"
 	"math"
 	"strconv"
+	"strings"
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/vg"
@@ -33,7 +33,7 @@ func (t ticks) Ticks(low, high float64) []plot.Tick {
 		if k == 0 {
 			label = "0"
 		}
-		out = append(out, plot.Tick{Value: v, Label: label})
+		out = append(out, plot.Tick{Value: v, Label: strings.Replace(label, "-", "−", 1)})
 	}
 	return out
 }
@@ -83,8 +83,16 @@ func logLabel(v float64) string {
 	if v >= 1e-3 && v < 1e5 {
 		return strconv.FormatFloat(v, 'g', 6, 64)
 	}
-	return fmt.Sprintf("%.0e", v)
+	mantissa, exponent, _ := strings.Cut(strconv.FormatFloat(v, 'e', 0, 64), "e")
+	power, _ := strconv.Atoi(exponent)
+	label := "10" + superscript.Replace(strconv.Itoa(power))
+	if mantissa != "1" {
+		label = mantissa + "·" + label
+	}
+	return label
 }
+
+var superscript = strings.NewReplacer("-", "⁻", "0", "⁰", "1", "¹", "2", "²", "3", "³", "4", "⁴", "5", "⁵", "6", "⁶", "7", "⁷", "8", "⁸", "9", "⁹")
 
 // lattice draws thin lines at the labelled ticks.
 type lattice struct{}
