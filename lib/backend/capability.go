@@ -43,7 +43,7 @@ func Lacks(b compute.Backend) []Lack {
 	instead := map[Capability]string{
 		GradientInWhile: "lib/scan runs the steps one by one",
 		DynamicSlices:   "Gather, or a mask",
-		MaxPoolGradient: "pooling by Reshape and ReduceMax where windows do not overlap",
+		MaxPoolGradient: "pooling by Max of pairs where windows do not overlap",
 		FourierAndCplx:  "the host",
 		SeveralDevices:  "XLA with backend.CPUDevices",
 	}
