@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"runtime"
+	"slices"
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/gomlx/core/graph"
@@ -25,6 +26,9 @@ type FitConfig struct {
 	Batch       int           // examples a step; default 64
 	Steps       int           // default: Epochs' worth
 	Epochs      int           // default 1; full batches only
+	// Augment changes a minibatch's examples before the network sees them, e.g. [CropAndFlip]; the test part is never
+	// augmented. nil: nothing.
+	Augment func(s *scan.Step, x *graph.Node) *graph.Node
 	// Hyper names the hyper-parameters that [Fitter.Fit] may change without compiling again, with their defaults.
 	Hyper optim.Hyper
 	// Observe may trace more than the loss.
@@ -37,7 +41,7 @@ func (c FitConfig) complete() (FitConfig, error) {
 	var errs []error
 	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf("nets: FitConfig: "+format, args...)) }
 	if c.Batch == 0 {
-		c.Batch = 64
+		c.Batch = defaultBatch
 	}
 	if c.Epochs == 0 {
 		c.Epochs = 1
@@ -54,7 +58,7 @@ func (c FitConfig) complete() (FitConfig, error) {
 	case c.Batch < 1 || c.Batch > c.Train.Rows():
 		bad("Batch is %d, must be between 1 and %d, the number of examples", c.Batch, c.Train.Rows())
 	case c.Steps == 0:
-		c.Steps = c.Epochs * (c.Train.Rows() / c.Batch)
+		c.Steps = c.Epochs * c.EpochSteps()
 	}
 	if c.Steps < 0 || c.Epochs < 1 {
 		bad("Steps is %d and Epochs %d, must not be negative and at least 1", c.Steps, c.Epochs)
@@ -65,23 +69,46 @@ func (c FitConfig) complete() (FitConfig, error) {
 	return c, errors.Join(errs...)
 }
 
+// EpochSteps is the number of steps of an epoch: full batches only.
+func (c FitConfig) EpochSteps() int {
+	if c.Batch == 0 {
+		c.Batch = defaultBatch
+	}
+	if c.Train == nil || c.Batch < 1 {
+		return 0
+	}
+	return c.Train.Rows() / c.Batch
+}
+
+const defaultBatch = 64
+
 // Fitter trains one model with one method, again and again, from one compiled program.
 type Fitter struct {
-	config  FitConfig
-	inputs  scan.Vars
-	program *optim.Program
-	test    *graph.Exec
-	x, y    *tensors.Tensor // of the test part
+	config     FitConfig
+	inputs     scan.Vars
+	program    *optim.Program
+	statistics *scan.Program // of batch normalization; nil without
+	test       *graph.Exec
+	pieces     []piece // of the test part
 }
+
+// piece is as much of the test part as is evaluated at once: the activations of a large network on all of it would not
+// fit in memory.
+type piece struct{ x, y *tensors.Tensor }
+
+const pieceRows = 1000
 
 // FitResult is a finished training run.
 type FitResult struct {
 	Losses   []float64 // mean loss of each step's minibatch
 	Accuracy float64   // on the test part, in [0, 1]; 0 without one
 	Params   scan.Vars
-	Traces   scan.Vars // what Observe traced, and "loss"
-	Mode     scan.Mode
-	Why      string
+	// Statistics of the training set that a network with batch normalization is evaluated with, by path; else nil. See
+	// [BatchNorm].
+	Statistics scan.Vars
+	Traces     scan.Vars // what Observe traced, and "loss"
+	Mode       scan.Mode
+	Why        string
 }
 
 // NewFitter checks the configuration and compiles the training step.
@@ -92,7 +119,7 @@ func NewFitter(b compute.Backend, config FitConfig) (*Fitter, error) {
 	}
 	f := &Fitter{config: config, inputs: scan.Vars{"x": config.Train.Features(), "y": config.Train.LabelTensor()}}
 	problem := optim.Problem{
-		Data: func(s *scan.Step) []*graph.Node { return s.Batch(config.Batch, "x", "y") },
+		Data: f.batch,
 		Loss: func(params, data []*graph.Node) *graph.Node {
 			return CrossEntropy(config.Model.Apply(params, data[0]), data[1])
 		},
@@ -103,15 +130,82 @@ func NewFitter(b compute.Backend, config FitConfig) (*Fitter, error) {
 	if err != nil {
 		return nil, err
 	}
+	if config.Model.Norm != nil {
+		if err := f.compileStatistics(b); err != nil {
+			return nil, err
+		}
+	}
 	if config.Test == nil {
 		return f, nil
 	}
-	f.x, f.y = config.Test.Features(), config.Test.LabelTensor()
+	for from := 0; from < config.Test.Rows(); from += pieceRows {
+		var rows []int
+		for r := from; r < min(from+pieceRows, config.Test.Rows()); r++ {
+			rows = append(rows, r)
+		}
+		part, err := config.Test.Take(rows)
+		if err != nil {
+			return nil, err
+		}
+		f.pieces = append(f.pieces, piece{part.Features(), part.LabelTensor()})
+	}
 	f.test, err = graph.NewExec(b, func(nodes []*graph.Node) *graph.Node {
-		n := len(config.Model.Params)
-		return Correct(config.Model.Apply(nodes[:n], nodes[n]), nodes[n+1])
+		n, end := len(config.Model.Params), len(nodes)-2
+		return Correct(config.Model.evaluate(nodes[:n], nodes[n:end], nodes[end]), nodes[end+1])
 	})
 	return f, err
+}
+
+// batch is the step's minibatch, augmented.
+func (f *Fitter) batch(s *scan.Step) []*graph.Node {
+	data := s.Batch(f.config.Batch, "x", "y")
+	if f.config.Augment != nil {
+		data[0] = f.config.Augment(s, data[0])
+	}
+	return data
+}
+
+// statisticsBatches is over how many minibatches the statistics of batch normalization are measured, or an epoch's where
+// it has fewer.
+const statisticsBatches = 100
+
+// compileStatistics prepares the mean of the statistics over minibatches: a run whose inputs are the parameters too.
+func (f *Fitter) compileStatistics(b compute.Backend) (err error) {
+	m := f.config.Model
+	loop := scan.Loop{Name: m.Name + " statistics", Step: func(s *scan.Step) {
+		p := make([]*graph.Node, len(m.Params))
+		for i, spec := range m.Params {
+			p[i] = s.Input(paramInput + spec.Path)
+		}
+		for i, v := range m.Norm.Measure(p, f.batch(s)[0]) {
+			path := m.Norm.Statistics[i].Path
+			s.Set(path, graph.Add(s.Get(path), graph.DivScalar(v, f.statisticsSteps())))
+		}
+	}}
+	f.statistics, err = scan.Compile(b, loop, f.noStatistics(), f.withParams(m.Init(0)))
+	return err
+}
+
+const paramInput = "param:"
+
+func (f *Fitter) statisticsSteps() int { return min(statisticsBatches, f.config.EpochSteps()) }
+
+// noStatistics are zeros, to add to.
+func (f *Fitter) noStatistics() scan.Vars {
+	out := scan.Vars{}
+	for _, s := range f.config.Model.Norm.Statistics {
+		out[s.Path] = tensors.FromFlatDataAndDimensions(make([]float32, s.size()), s.Shape...)
+	}
+	return out
+}
+
+// withParams are the inputs of a step of the statistics.
+func (f *Fitter) withParams(params scan.Vars) scan.Vars {
+	out := maps.Clone(f.inputs)
+	for path, v := range params {
+		out[paramInput+path] = v
+	}
+	return out
 }
 
 // Fit trains from the seed's first values with the seed's minibatches, and measures the accuracy on the test part. hyper
@@ -132,24 +226,48 @@ func (f *Fitter) Fit(ctx context.Context, hyper optim.Hyper, seed uint64) (*FitR
 	if err == nil && r.Status == scan.Interrupted {
 		err = fmt.Errorf("nets: Fit: stopped after %d of %d steps: %w", r.Steps, f.config.Steps, ctx.Err())
 	}
+	if err == nil && f.statistics != nil {
+		out.Statistics, err = f.measure(ctx, r.Params, seed)
+	}
 	if err != nil || f.test == nil {
 		return out, err
 	}
-	out.Accuracy, err = f.accuracy(r.Params)
+	out.Accuracy, err = f.accuracy(r.Params, out.Statistics)
 	return out, err
 }
 
+// measure takes the statistics of batch normalization at parameters.
+func (f *Fitter) measure(ctx context.Context, params scan.Vars, seed uint64) (scan.Vars, error) {
+	r, err := f.statistics.Run(ctx, f.noStatistics(), f.withParams(params), f.statisticsSteps(), int64(seed))
+	if err != nil {
+		return nil, err
+	}
+	if r.Status == scan.Interrupted {
+		return nil, fmt.Errorf("nets: Fit: stopped while the statistics of batch normalization were measured: %w", ctx.Err())
+	}
+	return r.State, nil
+}
+
 // accuracy of parameters on the test part.
-func (f *Fitter) accuracy(params scan.Vars) (float64, error) {
-	args := make([]any, 0, len(params)+2)
+func (f *Fitter) accuracy(params, statistics scan.Vars) (float64, error) {
+	var args []any
 	for _, p := range f.config.Model.Params {
 		args = append(args, params[p.Path])
 	}
-	out, err := f.test.Call(append(args, f.x, f.y)...)
-	if err != nil {
-		return 0, fmt.Errorf("nets: Fit: %w", err)
+	if f.config.Model.Norm != nil {
+		for _, s := range f.config.Model.Norm.Statistics {
+			args = append(args, statistics[s.Path])
+		}
 	}
-	return float64(out[0].Value().(int32)) / float64(f.config.Test.Rows()), nil
+	correct := 0
+	for _, part := range f.pieces {
+		out, err := f.test.Call(append(slices.Clone(args), part.x, part.y)...)
+		if err != nil {
+			return 0, fmt.Errorf("nets: Fit: %w", err)
+		}
+		correct += int(out[0].Value().(int32))
+	}
+	return float64(correct) / float64(f.config.Test.Rows()), nil
 }
 
 // Run is one training run of several.

@@ -61,9 +61,21 @@ func (l LoRA) Adapt(base Model) (Model, error) {
 		}
 	}
 	params = sorted(params)
-	return Model{Name: fmt.Sprintf("%s with LoRA of rank %d", base.Name, l.Rank), Params: params, Apply: func(p []*graph.Node, x *graph.Node) *graph.Node {
-		return base.Apply(l.merged(base, byPath(params, p), scale), x)
-	}}, nil
+	merged := func(p []*graph.Node) []*graph.Node { return l.merged(base, byPath(params, p), scale) }
+	adapted := Model{
+		Name: fmt.Sprintf("%s with LoRA of rank %d", base.Name, l.Rank), Params: params,
+		Apply: func(p []*graph.Node, x *graph.Node) *graph.Node { return base.Apply(merged(p), x) },
+	}
+	if base.Norm != nil {
+		adapted.Norm = &BatchNorm{
+			Statistics: base.Norm.Statistics,
+			Measure:    func(p []*graph.Node, x *graph.Node) []*graph.Node { return base.Norm.Measure(merged(p), x) },
+			Evaluate: func(p, statistics []*graph.Node, x *graph.Node) *graph.Node {
+				return base.Norm.Evaluate(merged(p), statistics, x)
+			},
+		}
+	}
+	return adapted, nil
 }
 
 // Merge folds trained adapters into the base's weights: the base model then gives the adapted model's outputs, at no

@@ -5,12 +5,14 @@
 //	|-----------------------------|---------------------------------------------|
 //	| [MLP]                       | tables, flattened pictures                  |
 //	| [SmallCNN]                  | pictures, two convolutions                  |
+//	| [ResNet]                    | pictures, 8 layers to 152                   |
 //	| [GPT], [LLaMA]              | text, next token                            |
 //	| [ViT]                       | pictures in patches                         |
 //
 // [SharpnessTrainer] trains and measures one with SAM, SAF or MESA, epoch by epoch.
 //
-// [ByName] has the transformers of published sizes, GPT-2 and LLaMA-60M to 7B among them; [LoRA] adapts any model.
+// [ByName] has the networks of published sizes, ResNet-18 and 50, GPT-2 and LLaMA-60M to 7B among them; [LoRA] adapts any
+// model. [CIFARConfig] is the usual training of a residual network on CIFAR.
 //
 // A [Model] knows its parameters by path and draws their first values from a seed on the host, so that they are the same
 // on every backend.
@@ -35,6 +37,8 @@ type Model struct {
 	// Apply builds the network's outputs (for a classifier its logits, shaped [batch, classes]) for inputs x shaped
 	// [batch, …]. p holds the parameters in the order of Params.
 	Apply func(p []*graph.Node, x *graph.Node) *graph.Node
+	// Norm, of a network with batch normalization, is what its evaluation takes besides; else nil.
+	Norm *BatchNorm
 }
 
 // ParamSpec describes one float32 parameter.

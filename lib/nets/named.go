@@ -36,6 +36,23 @@ var vits = map[string]ViTConfig{
 	"vit-tiny": {Side: 28, Channels: 1, Patch: 7, Classes: 10, Width: 32, Layers: 2, Heads: 4, Hidden: 128},
 }
 
+// resnets are the published sizes, for 32×32 pictures in ten classes.
+var resnets = map[string]ResNetConfig{
+	// He et al. (2016), section 4.2: three stages of n blocks, 6n+2 layers, for CIFAR; 8 is ours.
+	"resnet8":   {Blocks: []int{1, 1, 1}, Widths: []int{16, 32, 64}, PaddedShortcuts: true},
+	"resnet20":  {Blocks: []int{3, 3, 3}, Widths: []int{16, 32, 64}, PaddedShortcuts: true},
+	"resnet32":  {Blocks: []int{5, 5, 5}, Widths: []int{16, 32, 64}, PaddedShortcuts: true},
+	"resnet44":  {Blocks: []int{7, 7, 7}, Widths: []int{16, 32, 64}, PaddedShortcuts: true},
+	"resnet56":  {Blocks: []int{9, 9, 9}, Widths: []int{16, 32, 64}, PaddedShortcuts: true},
+	"resnet110": {Blocks: []int{18, 18, 18}, Widths: []int{16, 32, 64}, PaddedShortcuts: true},
+	// Table 1 of the same, with the stem for small pictures.
+	"resnet18":  {Blocks: []int{2, 2, 2, 2}, Widths: []int{64, 128, 256, 512}},
+	"resnet34":  {Blocks: []int{3, 4, 6, 3}, Widths: []int{64, 128, 256, 512}},
+	"resnet50":  {Blocks: []int{3, 4, 6, 3}, Widths: []int{64, 128, 256, 512}, Bottleneck: true},
+	"resnet101": {Blocks: []int{3, 4, 23, 3}, Widths: []int{64, 128, 256, 512}, Bottleneck: true},
+	"resnet152": {Blocks: []int{3, 8, 36, 3}, Widths: []int{64, 128, 256, 512}, Bottleneck: true},
+}
+
 // GPTSize returns a [GPTConfig] by name, to change and give to [GPT]: gpt2, gpt2-medium, gpt2-large, gpt2-xl, gpt-tiny.
 func GPTSize(name string) (GPTConfig, error) { return size("GPTSize", gpts, name) }
 
@@ -45,6 +62,9 @@ func LLaMASize(name string) (LLaMAConfig, error) { return size("LLaMASize", llam
 // ViTSize returns a [ViTConfig] by name: vit-s/16, vit-s/32, vit-b/16, vit-tiny.
 func ViTSize(name string) (ViTConfig, error) { return size("ViTSize", vits, name) }
 
+// ResNetSize returns a [ResNetConfig] by name: resnet8, 20, 32, 44, 56, 110; resnet18, 34, 50, 101, 152.
+func ResNetSize(name string) (ResNetConfig, error) { return size("ResNetSize", resnets, name) }
+
 func size[C any](who string, sizes map[string]C, name string) (C, error) {
 	c, ok := sizes[strings.ToLower(name)]
 	if !ok {
@@ -53,17 +73,18 @@ func size[C any](who string, sizes map[string]C, name string) (C, error) {
 	return c, nil
 }
 
-// Names lists the transformers that [ByName] knows, sorted.
+// Names lists the networks that [ByName] knows, sorted.
 func Names() []string {
 	var out []string
 	out = slices.AppendSeq(out, maps.Keys(gpts))
 	out = slices.AppendSeq(out, maps.Keys(llamas))
 	out = slices.AppendSeq(out, maps.Keys(vits))
+	out = slices.AppendSeq(out, maps.Keys(resnets))
 	slices.Sort(out)
 	return out
 }
 
-// ByName returns a transformer of a published size. Nothing is allocated before [Model].Init: [Model].Size counts the
+// ByName returns a network of a published size. Nothing is allocated before [Model].Init: [Model].Size counts the
 // parameters of the largest at once. An unknown name is an error that lists the known ones.
 func ByName(name string) (Model, error) {
 	key := strings.ToLower(name)
@@ -75,6 +96,8 @@ func ByName(name string) (Model, error) {
 		m, err = LLaMA(c)
 	} else if c, ok := vits[key]; ok {
 		m, err = ViT(c)
+	} else if c, ok := resnets[key]; ok {
+		m, err = ResNet(c)
 	} else {
 		return Model{}, fmt.Errorf("nets: ByName: name is %q, must be one of %s", name, strings.Join(Names(), ", "))
 	}

@@ -71,6 +71,9 @@ func (c SharpnessConfig) complete() (SharpnessConfig, error) {
 	if c.Model.Apply == nil {
 		bad("Model is empty")
 	}
+	if c.Model.Norm != nil {
+		bad("Model is %s, must be without batch normalization, whose loss is not a function of the weights alone", c.Model.Name)
+	}
 	for name, d := range map[string]*data.Dataset{"Train": c.Train, "Test": c.Test} {
 		if d == nil || d.Rows() == 0 || d.Labels == nil || len(d.Classes) < 2 {
 			bad("%s must hold labelled examples of at least two classes", name)

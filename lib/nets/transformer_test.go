@@ -141,6 +141,17 @@ func TestPublishedSizes(t *testing.T) {
 		"vit-s/16":    22050664,   // 22.05 M in timm
 		"vit-s/32":    22878952,   // 22.88 M
 		"vit-b/16":    86567656,   // 86.57 M
+		"resnet8":     75290,      // by hand
+		"resnet20":    269722,     // 0.27 M in the paper's table 6
+		"resnet32":    464154,     // 0.46 M
+		"resnet44":    658586,     // 0.66 M
+		"resnet56":    853018,     // 0.85 M
+		"resnet110":   1727962,    // 1.7 M
+		"resnet18":    11173962,   // public PyTorch code for CIFAR
+		"resnet34":    21282122,   //
+		"resnet50":    23520842,   //
+		"resnet101":   42512970,   //
+		"resnet152":   58156618,   //
 	} {
 		m, err := ByName(name)
 		if err != nil || m.Size() != want {
