@@ -146,6 +146,12 @@ func (r ScaleByParamRMS) Validate() error {
 	return c.join()
 }
 
+// Adafactor is Adam in the memory of rows and columns: factored second moment, updates clipped to a root mean square of
+// 1, steps relative to the parameters' size. rate is the relative step, the paper's ρ: 1e-2 at most.
+func Adafactor(rate float64) Chain {
+	return ready(rate, ScaleByFactoredRMS{}, ClipByBlockRMS{}, ScaleByParamRMS{})
+}
+
 // rms is the root mean square of one run's tensor.
 func rms(p Param, x *graph.Node) *graph.Node {
 	return graph.Sqrt(graph.DivScalar(p.reduce(graph.Square(x)), max(1, p.Shape().Size())))

@@ -52,6 +52,9 @@ func (a ScaleByAdaGrad) Validate() error {
 	return c.join()
 }
 
+// AdaGrad divides by the root of the sum of squares; see [ScaleByAdaGrad].
+func AdaGrad(rate float64) Chain { return ready(rate, ScaleByAdaGrad{}) }
+
 // ScaleByAdaDelta scales the gradient by the ratio of two running roots: E ← ρE + (1−ρ)g², Δ = g·√(D+ε)/√(E+ε),
 // D ← ρD + (1−ρ)Δ². It has units of the parameters, so a learning rate of 1 fits. State: 2 numbers a parameter.
 //
@@ -89,6 +92,9 @@ func (a ScaleByAdaDelta) Validate() error {
 	c.positive("Eps", or(a.Eps, 1e-6))
 	return c.join()
 }
+
+// AdaDelta has rate 1 in its paper; see [ScaleByAdaDelta].
+func AdaDelta(rate float64) Chain { return ready(rate, ScaleByAdaDelta{}) }
 
 // ScaleByRMS divides by the root of a running average of squared gradients: v ← γv + (1−γ)g², g/(√v + ε). Centered
 // subtracts the square of the running mean of g from v first. State: 1 number a parameter, 2 if centered.
@@ -146,3 +152,9 @@ func (r ScaleByRMS) Validate() error {
 	c.least("Eps", r.Eps, 0)
 	return c.join()
 }
+
+// RMSProp is with PyTorch's constants; see [ScaleByRMS].
+func RMSProp(rate float64) Chain { return ready(rate, ScaleByRMS{}) }
+
+// CenteredRMSProp divides by the standard deviation instead of the root mean square; see [ScaleByRMS].
+func CenteredRMSProp(rate float64) Chain { return ready(rate, ScaleByRMS{Centered: true}) }

@@ -90,6 +90,18 @@ func (a ScaleByAdam) validate(method string) error {
 	return c.join()
 }
 
+// Adam is with β = (0.9, 0.999), ε = 1e-8; see [ScaleByAdam].
+func Adam(rate float64) Chain { return ready(rate, ScaleByAdam{}) }
+
+// AdamW is Adam with decoupled weight decay, which the learning rate scales: θ ← θ − rate·(direction + decay·θ). PyTorch's
+// default decay is 0.01, optax's 1e-4.
+func AdamW(rate, decay float64) Chain {
+	return ready(rate, ScaleByAdam{}, AddDecayedWeights{Decay: decay})
+}
+
+// NAdam is Adam with Nesterov's look-ahead; see [ScaleByAdam].Nesterov.
+func NAdam(rate float64) Chain { return ready(rate, ScaleByAdam{Nesterov: true}) }
+
 // ScaleByAMSGrad is Adam with the running maximum of v in the denominator, so that the step never grows again. State: 3
 // numbers a parameter.
 //
@@ -133,6 +145,9 @@ func (a ScaleByAMSGrad) Update(s *Step, updates []*graph.Node, state State) ([]*
 
 // Validate implements Transform.
 func (a ScaleByAMSGrad) Validate() error { return a.adam().validate("ScaleByAMSGrad") }
+
+// AMSGrad never lets the denominator fall; see [ScaleByAMSGrad].
+func AMSGrad(rate float64) Chain { return ready(rate, ScaleByAMSGrad{}) }
 
 // ScaleByRAdam is Adam whose adaptive part is rectified by its variance in the first steps, and left out while that is
 // unknown. State: 2 numbers a parameter.
@@ -190,3 +205,6 @@ func (r ScaleByRAdam) Validate() error {
 	c.in("Threshold", or(r.Threshold, 5), 4, 1e300, false)
 	return c.join()
 }
+
+// RAdam is Adam with a rectified start; see [ScaleByRAdam].
+func RAdam(rate float64) Chain { return ready(rate, ScaleByRAdam{}) }

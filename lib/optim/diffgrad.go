@@ -61,6 +61,9 @@ func (d ScaleByDiffGrad) Validate() error {
 	return c.join()
 }
 
+// DiffGrad is Adam's step times a friction coefficient, with the reference's defaults; see [ScaleByDiffGrad].
+func DiffGrad(rate float64) Chain { return ready(rate, ScaleByDiffGrad{Placement: EpsUncorrected}) }
+
 // FrictionCoefficient is diffGrad's ξ of two gradients in a row, entry by entry, of a version:
 //
 //	0: 1/(1 + exp(−|previous − current|)), in [½, 1): the paper's

@@ -42,6 +42,14 @@ func (m Trace) Validate() error {
 	return c.join()
 }
 
+// Momentum is SGD with Polyak's momentum: b ← momentum·b + g, θ ← θ − rate·b.
+func Momentum(rate, momentum float64) Chain { return ready(rate, Trace{Momentum: explicit(momentum)}) }
+
+// Nesterov is SGD with Nesterov's momentum: b ← momentum·b + g, θ ← θ − rate·(g + momentum·b).
+func Nesterov(rate, momentum float64) Chain {
+	return ready(rate, Trace{Momentum: explicit(momentum), Nesterov: true})
+}
+
 // ScaleBySign replaces each entry by its sign; 0 stays 0. No state.
 //
 // Source: Bernstein et al. (2018), signSGD.
@@ -56,6 +64,9 @@ func (ScaleBySign) Update(_ *Step, updates []*graph.Node, _ State) ([]*graph.Nod
 
 // Validate implements Transform.
 func (ScaleBySign) Validate() error { return nil }
+
+// SignSGD steps by the gradient's signs; see [ScaleBySign].
+func SignSGD(rate float64) Chain { return ready(rate, ScaleBySign{}) }
 
 // ScaleByLion is sign(β₁m + (1−β₁)g), and then m ← β₂m + (1−β₂)g. State: 1 number a parameter. Its learning rate is 3 to
 // 10 times smaller than Adam's, its decay as much larger.
@@ -89,4 +100,9 @@ func (l ScaleByLion) Validate() error {
 	c.in("Beta1", l.Beta1, 0, 1, false)
 	c.in("Beta2", l.Beta2, 0, 1, false)
 	return c.join()
+}
+
+// Lion steps by signs, with decoupled weight decay; see [ScaleByLion].
+func Lion(rate, decay float64) Chain {
+	return ready(rate, ScaleByLion{}, AddDecayedWeights{Decay: decay})
 }

@@ -115,3 +115,12 @@ func (ScaleByAspect) Update(s *Step, updates []*graph.Node, _ State) ([]*graph.N
 
 // Validate implements Transform.
 func (ScaleByAspect) Validate() error { return nil }
+
+// Muon orthogonalizes the momentum of matrices and gives all other parameters to NAdam, as optax does. Embeddings and
+// output heads are matrices too: give them to Adam with a [Partition] of your own where that matters.
+func Muon(rate float64) Chain {
+	return ready(rate, Partition{
+		{Name: "matrices", Where: Matrices, Transform: Chain{ScaleByMuon{}, ScaleByAspect{}}},
+		{Name: "rest", Transform: ScaleByAdam{Nesterov: true}},
+	}.orOnly())
+}

@@ -210,6 +210,10 @@ func (Freeze) Update(_ *Step, updates []*graph.Node, _ State) ([]*graph.Node, St
 // Validate implements Transform.
 func (Freeze) Validate() error { return nil }
 
+// orOnly makes a partition forgiving: a group that gets no parameter is no error. It is for ready optimizers, which
+// cannot know the model.
+func (p Partition) orOnly() Transform { return forgiving{p} }
+
 // forgiving is a Partition whose groups may stay empty.
 type forgiving struct{ Partition }
 

@@ -36,6 +36,15 @@ func (r ScaleByLearningRate) Validate() error {
 	return c.join()
 }
 
+// ready ends a chain of parts in a learning rate: what X(rate) of a method X returns, with its paper's defaults. For other
+// values write the chain: Chain{ScaleByAdam{Beta1: 0.95}, ScaleByLearningRate{Rate: 1e-3}}.
+func ready(rate float64, parts ...Transform) Chain {
+	return append(Chain(parts), ScaleByLearningRate{Rate: rate})
+}
+
+// SGD is θ ← θ − rate·g. No decay of the rate, unlike GoMLX's. State: none.
+func SGD(rate float64) Chain { return ready(rate, Keep{}) }
+
 // Scale multiplies every update by a constant.
 type Scale struct {
 	stateless

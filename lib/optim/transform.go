@@ -195,6 +195,14 @@ func or(v, def float64) float64 {
 	return v
 }
 
+// explicit keeps an argument of 0 from meaning a default.
+func explicit(v float64) float64 {
+	if v == 0 {
+		return Zero
+	}
+	return v
+}
+
 // checks collects errors about the fields of one method.
 type checks struct {
 	method string
