@@ -7,45 +7,43 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 )
 
-// eliminate factors A + mI without pivoting, for a batch of symmetric positive semi-definite matrices a, shaped
-// [blocks, p, p]. It returns the upper triangle D of the elimination, without the m on its diagonal, and q_i = m + D_ii,
-// shaped [blocks, p]. No pivot is needed: A + mI is positive definite.
-func eliminate(a *Node, m float64) (d, q *Node) {
-	g := a.Graph()
-	p := a.Shape().Dimensions[1]
-	d = rowByRow(a, Scalar(g, a.DType(), m), func(i, a, m *Node) *Node {
-		row := Einsum("bij,i->bj", a, oneHot(i, a))
-		pivot := Add(Einsum("bj,j->b", row, oneHot(i, a)), m)
-		later := Einsum("bj,j->bj", row, after(i, a))
-		return Sub(a, Einsum("bi,bj->bij", later, Div(later, InsertAxes(pivot, -1))))
-	})
-	d = TakeUpperTriangular(d, 0)
-	q = AddScalar(Einsum("bij,ij->bi", d, ConvertDType(Diagonal(g, p), a.DType())), m)
-	return d, q
+// eliminate factors A + sI = L·diag(q)·Lᵀ without pivoting, for a batch of symmetric positive semi-definite matrices a,
+// shaped [blocks, p, p], and a shift s > 0 each, shaped [blocks]. It returns L⁻¹, unit lower triangular, and
+// U = diag(q)·Lᵀ, upper triangular. In the dynamic algorithm's names, for A = GGᵀ/λ and s = m: U = D + mI and L⁻¹ = λB.
+//
+// No pivot is needed, and no q_i is below s but by rounding: then it is set to s, which keeps the factors positive definite.
+func eliminate(a, shift *Node) (inverse, upper *Node) {
+	p := a.Shape().Dim(1)
+	eye := ConvertDType(Diagonal(a.Graph(), p), a.DType())
+	eye = BroadcastToDims(InsertAxes(eye, 0), a.Shape().Dimensions...)
+	shift = InsertAxes(shift, -1, -1)
+	both := Concatenate([]*Node{Add(a, Mul(eye, shift)), eye}, 2) // row operations that make the left U make the right L⁻¹
+	left := AxisRange(0, p)
+	if p > 1 {
+		both = rowByRow(both, shift, func(k, both, floor *Node) *Node {
+			row := Einsum("bij,i->bj", both, oneHot(k, p, both.DType()))
+			beside := Slice(row, AxisRange(), left)
+			pivot := Max(Einsum("bj,j->b", beside, oneHot(k, p, both.DType())), Squeeze(floor, 1, 2))
+			below := Mul(beside, InsertAxes(after(k, p, both.DType()), 0))
+			return Sub(both, Mul(InsertAxes(Div(below, InsertAxes(pivot, 1)), 2), InsertAxes(row, 1)))
+		})
+	}
+	upper = TakeUpperTriangular(Slice(both, AxisRange(), AxisRange(), left), 0)
+	upper = Where(NotEqual(eye, ZerosLike(eye)), Max(upper, BroadcastToDims(shift, upper.Shape().Dimensions...)), upper)
+	return TakeLowerTriangular(Slice(both, AxisRange(), AxisRange(), AxisRange(p)), 0), upper
 }
 
-// unitLowerInverse returns L⁻¹ of the unit lower triangular matrix L_ik = D_ki/q_k (k < i), row by row:
-// (L⁻¹)_i = e_i − Σ_{k<i} L_ik (L⁻¹)_k. Doubling powers of L − I would need fewer steps, but loses every digit where
-// the gradients are nearly equal.
-func unitLowerInverse(d, q *Node) *Node {
-	lower := TransposeAllAxes(Div(TakeUpperTriangular(d, 1), InsertAxes(q, -1)), 0, 2, 1)
-	eye := ConvertDType(Diagonal(d.Graph(), d.Shape().Dimensions[1]), d.DType())
-	eye = BroadcastToDims(InsertAxes(eye, 0), d.Shape().Dimensions...)
-	return rowByRow(eye, lower, func(i, inverse, lower *Node) *Node { // rows from i on are still those of the identity
-		row := Einsum("bik,i->bk", lower, oneHot(i, inverse))
-		change := Einsum("bk,bkj->bj", row, inverse)
-		return Sub(inverse, Einsum("i,bj->bij", oneHot(i, inverse), change))
-	})
+// pivots are the diagonal of such a U, shaped [blocks, p].
+func pivots(upper *Node) *Node {
+	eye := ConvertDType(Diagonal(upper.Graph(), upper.Shape().Dim(1)), upper.DType())
+	return Einsum("bij,ij->bi", upper, eye)
 }
 
-// rowByRow runs step for i = 0 … p−1 on a state shaped [blocks, p, p], beside a constant. Everything the loop's body
+// rowByRow runs step for i = 0 … p−1 on a state shaped [blocks, p, …], beside a constant. Everything the loop's body
 // needs travels as its state: a constant made in one closure cannot be used in another.
 func rowByRow(state, constant *Node, step func(i, state, constant *Node) *Node) *Node {
 	g := state.Graph()
 	p := state.Shape().Dimensions[1]
-	if p == 1 { // nothing stands below or beside
-		return state
-	}
 	if !g.Backend().Capabilities().Operations[compute.OpTypeDynamicSlice] {
 		// The pure-Go backend: its closures mix up equal nodes of two loops (compute v0.1.2), so there is none here.
 		for i := range p {
@@ -69,16 +67,13 @@ func rowByRow(state, constant *Node, step func(i, state, constant *Node) *Node) 
 	return While(cond, body, Const(g, int32(0)), Const(g, int32(1)), Const(g, int32(p)), state, constant)[3]
 }
 
-// oneHot and after are the vectors [j = i] and [j > i] of a [blocks, p, p] matrix's row length and type. Products with
-// them, rather than dynamic slices, also run on the pure-Go backend.
-func oneHot(i, like *Node) *Node {
-	return ConvertDType(Equal(positions(i, like), BroadcastToDims(InsertAxes(i, 0), like.Shape().Dimensions[1])), like.DType())
-}
+// oneHot and after are the vectors [j = i] and [j > i] of length n. Products with them, rather than dynamic slices, also
+// run on the pure-Go backend. No arithmetic with a constant may stand here: GoMLX keeps constants, and one made in one
+// closure cannot be used in the next.
+func oneHot(i *Node, n int, dtype dtypes.DType) *Node { return compare(Equal, i, n, dtype) }
+func after(i *Node, n int, dtype dtypes.DType) *Node  { return compare(GreaterThan, i, n, dtype) }
 
-func after(i, like *Node) *Node {
-	return ConvertDType(GreaterThan(positions(i, like), BroadcastToDims(InsertAxes(i, 0), like.Shape().Dimensions[1])), like.DType())
-}
-
-func positions(i, like *Node) *Node {
-	return Iota(i.Graph(), shapes.Make(dtypes.Int32, like.Shape().Dimensions[1]), 0)
+func compare(by func(a, b *Node) *Node, i *Node, n int, dtype dtypes.DType) *Node {
+	positions := Iota(i.Graph(), shapes.Make(dtypes.Int32, n), 0)
+	return ConvertDType(by(positions, BroadcastToDims(InsertAxes(i, 0), n)), dtype)
 }

@@ -22,9 +22,10 @@ func staticVectors(c *count, gradients *Node, lambda float64, page int) (v, q *N
 			weights := Div(c.einsum("bid,bkd->bik", rows, before), InsertAxes(qBefore, 1))
 			h = Sub(h, c.einsum("bik,bkd->bid", weights, before))
 		}
-		d, pageQ := eliminate(c.einsum("bid,bkd->bik", rows, h), float64(m))
-		vs = append(vs, c.einsum("bik,bkd->bid", unitLowerInverse(d, pageQ), h))
-		qs = append(qs, pageQ)
+		products := c.einsum("bid,bkd->bik", rows, h)
+		inverse, upper := eliminate(products, BroadcastToDims(Scalar(h.Graph(), h.DType(), m), h.Shape().Dim(0)))
+		vs = append(vs, c.einsum("bik,bkd->bid", inverse, h))
+		qs = append(qs, pivots(upper))
 	}
 	return Concatenate(vs, 1), Concatenate(qs, 1)
 }

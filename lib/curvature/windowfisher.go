@@ -51,10 +51,10 @@ func NewWindowFisher(b compute.Backend, m, d int, damping float64, dtype dtypes.
 		return []*Node{w.Gradients, w.Gram, w.Slot, LogicalAll(IsFinite(g))}
 	})
 	f.mul, failed[1] = NewExec(b, func(gradients, gram, slot, x *Node) *Node {
-		return Window{gradients, gram, slot}.Mul(x, damping)
+		return Window{gradients, gram, slot}.Mul(x, Scalar(x.Graph(), dtypes.Float64, damping))
 	})
 	f.newest, failed[2] = NewExec(b, func(gradients, gram, slot *Node) *Node {
-		return Window{gradients, gram, slot}.MulNewest(damping)
+		return Window{gradients, gram, slot}.MulNewest(Scalar(slot.Graph(), dtypes.Float64, damping))
 	})
 	if err := errors.Join(failed[:]...); err != nil {
 		return nil, fmt.Errorf("curvature: NewWindowFisher: %w", err)

@@ -25,6 +25,7 @@ var registry = map[string]func(rate float64) Transform{
 	"signsgd":          func(rate float64) Transform { return SignSGD(rate) },
 	"adafactor":        func(rate float64) Transform { return Adafactor(rate) },
 	"muon":             func(rate float64) Transform { return Muon(rate) },
+	"m-fac":            func(rate float64) Transform { return MFAC(rate, 64, 0.1) }, // damped for problems without noise, too
 	"diffgrad":         func(rate float64) Transform { return DiffGrad(rate) },
 }
 
