@@ -1,6 +1,7 @@
 package curvature
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -69,8 +70,8 @@ func TestNumericFacts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	near(t, "v", tensors.MustCopyFlatData[float64](f.v), []float64{10, 20, 30, 0.704225352113, 11.408450704225, -7.887323943662}, 1e-12)
-	near(t, "q", tensors.MustCopyFlatData[float64](f.q), []float64{142, 21.295774647887}, 1e-12)
+	near(t, "v", tensors.MustCopyFlatData[float64](f.pages[0].v), []float64{10, 20, 30, 0.704225352113, 11.408450704225, -7.887323943662}, 1e-12)
+	near(t, "q", tensors.MustCopyFlatData[float64](f.pages[0].q), []float64{142, 21.295774647887}, 1e-12)
 	x := tensors.FromValue([]float64{1, 0, -1})
 	y, err := f.Mul(x)
 	near(t, "static product", vector(t, y, err), []float64{11.124338624339, -1.785714285714, -2.592592592593}, 1e-11)
@@ -143,6 +144,62 @@ func TestAgainstDenseInverse(t *testing.T) {
 			y, err = f.Diag()
 			near(t, "Diag", vector(t, y, err), diag, 1e-9)
 		})
+	}
+}
+
+// Gradients that come page by page, and vectors that do not stay on the device, give the same inverse.
+func TestPagedInverse(t *testing.T) {
+	b := backend.ForTest(t)
+	const m, d = 11, 20
+	data := gaussian(rand.New(rand.NewPCG(13, 14)), m*d)
+	f, err := NewInverseFisher(b, tensors.FromFlatDataAndDimensions(data, m, d), FisherConfig{Damping: 0.01})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var asked []int
+	rows := func(from, to int) (*tensors.Tensor, error) {
+		asked = append(asked, from, to)
+		return tensors.FromFlatDataAndDimensions(data[from*d:to*d], to-from, d), nil
+	}
+	paged, err := NewPagedInverseFisher(b, dtypes.Float64, m, d, rows, FisherConfig{Damping: 0.01, Page: 4, OffDevice: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := fmt.Sprint(asked); got != "[0 4 4 8 8 11]" {
+		t.Errorf("asked for the pages %s", got)
+	}
+	x := tensors.FromFlatDataAndDimensions(data[:d], d)
+	for range 2 {
+		want, err := f.Mul(x)
+		wantMul := vector(t, want, err)
+		got, err := paged.Mul(x)
+		near(t, "Mul", vector(t, got, err), wantMul, 1e-11)
+		want, err = f.Diag()
+		wantDiag := vector(t, want, err)
+		got, err = paged.Diag()
+		near(t, "Diag", vector(t, got, err), wantDiag, 1e-11)
+	}
+	e, _ := f.Element(3, 4)
+	if got, err := paged.Element(3, 4); err != nil || math.Abs(got-e) > 1e-9 {
+		t.Errorf("Element is %g, %v; want %g", got, err, e)
+	}
+	for want, call := range map[string]func() error{
+		"gradients 4 to 7 are": func() error {
+			_, err := NewPagedInverseFisher(b, dtypes.Float64, m, d, func(from, to int) (*tensors.Tensor, error) { return rows(0, 4+from/4) }, FisherConfig{Damping: 1, Page: 4})
+			return err
+		},
+		"gradients 0 to 3: gone": func() error {
+			_, err := NewPagedInverseFisher(b, dtypes.Float64, m, d, func(from, to int) (*tensors.Tensor, error) { return nil, errors.New("gone") }, FisherConfig{Damping: 1, Page: 4})
+			return err
+		},
+		"in Int32": func() error {
+			_, err := NewPagedInverseFisher(b, dtypes.Int32, m, d, rows, FisherConfig{Damping: 1})
+			return err
+		},
+	} {
+		if err := call(); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("error %v, want one with %q", err, want)
+		}
 	}
 }
 

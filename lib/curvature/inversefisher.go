@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"sync"
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
@@ -21,6 +22,9 @@ type FisherConfig struct {
 	Block int
 	// Page is how many gradients enter the set-up at once. 0: 32. 1 is the paper's recursion, one by one.
 	Page int
+	// OffDevice keeps the vectors in the host's memory between calls: the device holds Page·3 of them at a time, and not all
+	// m, for as much moving to and fro. It is for d·m numbers that do not fit.
+	OffDevice bool
 }
 
 func (c FisherConfig) validate(d int) error {
@@ -43,23 +47,39 @@ func (c FisherConfig) validate(d int) error {
 // Source: Frantar et al. (2021), Section 3.1. Its readers are safe for concurrent use; [InverseFisher.Refresh] is not.
 type InverseFisher struct {
 	config              FisherConfig
+	dtype               dtypes.DType
 	m, d, blocks, width int
-	v, q                *tensors.Tensor // [blocks, m, width], [blocks, m]
-	prepare, mul, diag  *Exec
-	setup, product      int64
+	pages               []page
+
+	start, reduce, finish, scale, mul, diag *kernel
+
+	mu             sync.Mutex
+	setup, product int64
 }
+
+// page is what a page of p gradients became: [blocks, p, width] and [blocks, p].
+type page struct{ v, q *tensors.Tensor }
 
 // NewInverseFisher prepares the inverse for gradients, shaped [m, d] in float32 or float64, one a row. Gradients that
 // are not finite are an error.
 func NewInverseFisher(b compute.Backend, gradients *tensors.Tensor, config FisherConfig) (*InverseFisher, error) {
-	if gradients == nil || gradients.Rank() != 2 || gradients.Size() == 0 || !gradients.DType().IsFloat() {
+	if gradients == nil || gradients.Rank() != 2 || gradients.Size() == 0 {
 		return nil, fmt.Errorf("curvature: NewInverseFisher: gradients is %s, must be a float matrix [m, d] with m, d ≥ 1", describe(gradients))
 	}
-	m, d := gradients.Shape().Dimensions[0], gradients.Shape().Dimensions[1]
+	dims := gradients.Shape().Dimensions
+	return NewPagedInverseFisher(b, gradients.DType(), dims[0], dims[1], rowsOf(gradients), config)
+}
+
+// NewPagedInverseFisher is [NewInverseFisher] for gradients that do not fit the memory together: rows gives the gradients
+// from, …, to−1, shaped [to−from, d]. It is called once for each page, in order.
+func NewPagedInverseFisher(b compute.Backend, dtype dtypes.DType, m, d int, rows func(from, to int) (*tensors.Tensor, error), config FisherConfig) (*InverseFisher, error) {
+	if m < 1 || d < 1 || dtype != dtypes.Float32 && dtype != dtypes.Float64 {
+		return nil, fmt.Errorf("curvature: NewPagedInverseFisher: there are %d gradients of %d entries in %s, must be at least one of one, in Float32 or Float64", m, d, dtype)
+	}
 	if err := config.validate(d); err != nil {
 		return nil, err
 	}
-	f := &InverseFisher{config: config, m: m, d: d, blocks: 1, width: d}
+	f := &InverseFisher{config: config, dtype: dtype, m: m, d: d, blocks: 1, width: d}
 	if config.Block > 0 {
 		f.width = config.Block
 		f.blocks = (d + f.width - 1) / f.width
@@ -67,63 +87,188 @@ func NewInverseFisher(b compute.Backend, gradients *tensors.Tensor, config Fishe
 	if config.Page == 0 {
 		f.config.Page = 32
 	}
-	var failed [3]error
-	f.prepare, failed[0] = NewExec(b, func(g *Node) []*Node {
-		var c count
-		v, q := staticVectors(&c, f.split(g), config.Damping, f.config.Page)
-		f.setup = c.n
-		return []*Node{v, q, LogicalAll(IsFinite(g))}
+	var errs []error
+	compile := func(k **kernel, build func(c *count, a []*Node) []*Node) {
+		var err error
+		*k, err = newKernel(b, build)
+		errs = append(errs, err)
+	}
+	compile(&f.start, func(_ *count, a []*Node) []*Node {
+		g := f.split(a[0])
+		return []*Node{g, MulScalar(g, 1/config.Damping), LogicalAll(IsFinite(g))}
 	})
-	f.mul, failed[1] = NewExec(b, func(v, q, x *Node) *Node {
-		var c count
-		y := f.join(staticMul(&c, v, q, f.split(x), config.Damping))
-		f.product = c.n
-		return y
+	compile(&f.reduce, func(c *count, a []*Node) []*Node { return []*Node{reducePage(c, a[0], a[1], a[2], a[3])} })
+	compile(&f.finish, func(c *count, a []*Node) []*Node {
+		v, q := finishPage(c, a[0], a[1], m)
+		return []*Node{v, q}
 	})
-	f.diag, failed[2] = NewExec(b, func(v, q *Node) *Node {
-		return f.join(staticDiag(&count{}, v, q, config.Damping))
+	compile(&f.scale, func(_ *count, a []*Node) []*Node { return []*Node{MulScalar(a[0], 1/config.Damping)} })
+	compile(&f.mul, func(c *count, a []*Node) []*Node {
+		return []*Node{f.join(mulPage(c, a[0], a[1], f.split(a[2]), f.split(a[3])))}
 	})
-	if err := errors.Join(failed[:]...); err != nil {
+	compile(&f.diag, func(c *count, a []*Node) []*Node {
+		return []*Node{f.join(diagPage(c, a[0], a[1], f.split(a[2])))}
+	})
+	if err := errors.Join(errs...); err != nil {
 		return nil, fmt.Errorf("curvature: NewInverseFisher: %w", err)
 	}
-	if err := f.load("NewInverseFisher", gradients); err != nil {
-		return nil, err
+	if err := f.load(rows); err != nil {
+		return nil, fmt.Errorf("curvature: NewInverseFisher: %w", err)
 	}
 	return f, nil
+}
+
+// rowsOf cuts pages out of a matrix.
+func rowsOf(gradients *tensors.Tensor) func(from, to int) (*tensors.Tensor, error) {
+	return func(from, to int) (page *tensors.Tensor, err error) {
+		if gradients.DType() == dtypes.Float64 {
+			return cut[float64](gradients, from, to)
+		}
+		return cut[float32](gradients, from, to)
+	}
+}
+
+func cut[T float32 | float64](gradients *tensors.Tensor, from, to int) (page *tensors.Tensor, err error) {
+	d := gradients.Shape().Dim(1)
+	accessErr := tensors.ConstFlatData(gradients, func(all []T) {
+		page = tensors.FromFlatDataAndDimensions(all[from*d:to*d], to-from, d)
+	})
+	return page, accessErr
 }
 
 // Refresh makes f the inverse for other gradients of the same shape, without compiling anything again. On an error f is
 // as it was.
 func (f *InverseFisher) Refresh(gradients *tensors.Tensor) error {
-	if want := shapes.Make(f.v.DType(), f.m, f.d); gradients == nil || !gradients.Shape().Equal(want) {
+	if want := shapes.Make(f.dtype, f.m, f.d); gradients == nil || !gradients.Shape().Equal(want) {
 		return fmt.Errorf("curvature: InverseFisher.Refresh: gradients is %s, must be %s", describe(gradients), want)
 	}
-	return f.load("InverseFisher.Refresh", gradients)
-}
-
-func (f *InverseFisher) load(caller string, gradients *tensors.Tensor) error {
-	out, err := f.prepare.Call(gradients)
-	if err != nil {
-		return fmt.Errorf("curvature: %s: %w", caller, err)
+	if err := f.load(rowsOf(gradients)); err != nil {
+		return fmt.Errorf("curvature: InverseFisher.Refresh: %w", err)
 	}
-	if !out[2].Value().(bool) {
-		return fmt.Errorf("curvature: %s: gradients hold NaN or infinite entries, must be finite", caller)
-	}
-	f.v, f.q = out[0], out[1]
 	return nil
 }
 
-// Mul returns F⁻¹x for x shaped [d], in the gradients' precision.
-func (f *InverseFisher) Mul(x *tensors.Tensor) (*tensors.Tensor, error) {
-	if want := shapes.Make(f.v.DType(), f.d); x == nil || !x.Shape().Equal(want) {
-		return nil, fmt.Errorf("curvature: InverseFisher.Mul: x is %s, must be %s", describe(x), want)
+// load prepares the pages, and takes them over once all are there.
+func (f *InverseFisher) load(rows func(from, to int) (*tensors.Tensor, error)) error {
+	var pages []page
+	var total int64
+	for from := 0; from < f.m; from += f.config.Page {
+		to := min(from+f.config.Page, f.m)
+		gradients, err := rows(from, to)
+		if err != nil {
+			return fmt.Errorf("gradients %d to %d: %w", from, to-1, err)
+		}
+		if want := shapes.Make(f.dtype, to-from, f.d); gradients == nil || !gradients.Shape().Equal(want) {
+			return fmt.Errorf("gradients %d to %d are %s, must be %s", from, to-1, describe(gradients), want)
+		}
+		p, n, err := f.prepare(gradients, pages)
+		if err != nil {
+			return err
+		}
+		pages, total = append(pages, p), total+n
 	}
-	return call1(f.mul, "InverseFisher.Mul", f.v, f.q, x)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.pages, f.setup = pages, total
+	return nil
 }
 
-// Diag returns the diagonal of F⁻¹, shaped [d].
+// prepare makes a page of gradients, behind earlier ones, and counts.
+func (f *InverseFisher) prepare(gradients *tensors.Tensor, earlier []page) (p page, total int64, err error) {
+	out, _, err := f.start.call(gradients)
+	if err != nil {
+		return p, 0, err
+	}
+	if !out[2].Value().(bool) {
+		return p, 0, errors.New("gradients hold NaN or infinite entries, must be finite")
+	}
+	rows, h := out[0], out[1]
+	for _, before := range earlier {
+		if out, err = f.run(f.reduce, &total, before, rows, h); err != nil {
+			return p, 0, err
+		}
+		h.MustFinalizeAll()
+		h = out[0]
+	}
+	out, n, err := f.finish.call(rows, h)
+	if err != nil {
+		return p, 0, err
+	}
+	rows.MustFinalizeAll()
+	h.MustFinalizeAll()
+	p = page{out[0], out[1]}
+	return p, total + n, f.release(p)
+}
+
+// run calls a kernel with a page: before its arguments in mul and diag, behind them in reduce.
+func (f *InverseFisher) run(k *kernel, total *int64, p page, args ...*tensors.Tensor) ([]*tensors.Tensor, error) {
+	all := append([]*tensors.Tensor{p.v, p.q}, args...)
+	if k == f.reduce {
+		all = append(args, p.v, p.q)
+	}
+	out, n, err := k.call(all...)
+	*total += n
+	return out, errors.Join(err, f.release(p))
+}
+
+// release takes a page off the device where it must not stay there.
+func (f *InverseFisher) release(p page) error {
+	if !f.config.OffDevice {
+		return nil
+	}
+	return errors.Join(p.v.ToLocal(), p.q.ToLocal())
+}
+
+// Mul returns F⁻¹x = x/λ − Σ_i v_i (v_i·x)/q_i for x shaped [d], in the gradients' precision.
+func (f *InverseFisher) Mul(x *tensors.Tensor) (*tensors.Tensor, error) {
+	if want := shapes.Make(f.dtype, f.d); x == nil || !x.Shape().Equal(want) {
+		return nil, fmt.Errorf("curvature: InverseFisher.Mul: x is %s, must be %s", describe(x), want)
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	out, _, err := f.scale.call(x)
+	var total int64
+	for _, p := range f.pages {
+		if err != nil {
+			break
+		}
+		out, err = f.run(f.mul, &total, p, x, out[0])
+	}
+	if err != nil {
+		return nil, fmt.Errorf("curvature: InverseFisher.Mul: %w", err)
+	}
+	f.product = total
+	return out[0], nil
+}
+
+// Diag returns the diagonal of F⁻¹, 1/λ − Σ_i v_i²/q_i, shaped [d].
 func (f *InverseFisher) Diag() (*tensors.Tensor, error) {
-	return call1(f.diag, "InverseFisher.Diag", f.v, f.q)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	ones := tensors.FromShape(shapes.Make(f.dtype, f.d))
+	if f.dtype == dtypes.Float64 {
+		fill(ones, 1/f.config.Damping)
+	} else {
+		fill(ones, float32(1/f.config.Damping))
+	}
+	y := ones
+	var total int64
+	for _, p := range f.pages {
+		out, err := f.run(f.diag, &total, p, y)
+		if err != nil {
+			return nil, fmt.Errorf("curvature: InverseFisher.Diag: %w", err)
+		}
+		y = out[0]
+	}
+	return y, nil
+}
+
+func fill[T float32 | float64](t *tensors.Tensor, value T) {
+	tensors.MustMutableFlatData(t, func(flat []T) {
+		for i := range flat {
+			flat[i] = value
+		}
+	})
 }
 
 // Element returns the entry of F⁻¹ in row k and column l, both between 0 and d−1. Entries between two blocks are 0.
@@ -135,21 +280,21 @@ func (f *InverseFisher) Element(k, l int) (float64, error) {
 	if l/f.width != block {
 		return 0, nil
 	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	var sum float64
-	entry := func(v, q func(int) float64) {
-		for i := range f.m {
-			at := (block*f.m + i) * f.width
-			sum -= v(at+k%f.width) * v(at+l%f.width) / q(block*f.m+i)
-		}
-	}
 	var err error
-	if f.v.DType() == dtypes.Float64 {
-		err = elements[float64](f, entry)
-	} else {
-		err = elements[float32](f, entry)
-	}
-	if err != nil {
-		return 0, fmt.Errorf("curvature: InverseFisher.Element: %w", err)
+	for _, p := range f.pages {
+		var part float64
+		if f.dtype == dtypes.Float64 {
+			part, err = elementPage[float64](p, block, k%f.width, l%f.width)
+		} else {
+			part, err = elementPage[float32](p, block, k%f.width, l%f.width)
+		}
+		if err != nil {
+			return 0, fmt.Errorf("curvature: InverseFisher.Element: %w", err)
+		}
+		sum -= part
 	}
 	if k == l {
 		sum += 1 / f.config.Damping
@@ -157,17 +302,27 @@ func (f *InverseFisher) Element(k, l int) (float64, error) {
 	return sum, nil
 }
 
-func elements[T float32 | float64](f *InverseFisher, entry func(v, q func(int) float64)) error {
-	return tensors.ConstFlatData(f.v, func(v []T) {
-		tensors.MustConstFlatData(f.q, func(q []T) {
-			entry(func(i int) float64 { return float64(v[i]) }, func(i int) float64 { return float64(q[i]) })
+// elementPage returns Σ_i v_i[k]·v_i[l]/q_i over a page's block.
+func elementPage[T float32 | float64](p page, block, k, l int) (sum float64, err error) {
+	n, width := p.v.Shape().Dim(1), p.v.Shape().Dim(2)
+	err = tensors.ConstFlatData(p.v, func(v []T) {
+		tensors.MustConstFlatData(p.q, func(q []T) {
+			for i := range n {
+				row := v[(block*n+i)*width:]
+				sum += float64(row[k]) * float64(row[l]) / float64(q[block*n+i])
+			}
 		})
 	})
+	return sum, err
 }
 
 // MultiplyAdds returns how many multiply-adds the matrix products of the set-up and of one Mul hold, counted on the
 // graphs (0 for a Mul that has not run yet). Scaling by 1/λ is not a matrix product: the paper's counts add d to mul.
-func (f *InverseFisher) MultiplyAdds() (setup, mul int64) { return f.setup, f.product }
+func (f *InverseFisher) MultiplyAdds() (setup, mul int64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.setup, f.product
+}
 
 // split turns [..., d] into [blocks, ..., width], with zeros where d is no multiple of the width.
 func (f *InverseFisher) split(x *Node) *Node {

@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/gomlx/core/tensors"
 )
 
@@ -32,6 +33,9 @@ type PruneConfig struct {
 	Block int
 	// NoUpdate leaves the surviving weights as they are instead of correcting them for the pruned ones.
 	NoUpdate bool
+	// Inverse is used again where one prunes often: an inverse of Gradients × weights in float64 with this Damping and
+	// Block, whose gradients are replaced. nil: a new one is compiled.
+	Inverse *InverseFisher
 }
 
 func (c PruneConfig) withDefaults() PruneConfig {
@@ -50,6 +54,10 @@ func (c PruneConfig) validate(weights []float64, mask []bool) error {
 		errs = append(errs, fmt.Errorf("curvature: PruneConfig: Gradients is %d, must be at least 1 (0 means 64)", c.Gradients))
 	}
 	errs = append(errs, FisherConfig{Damping: c.Damping, Block: c.Block}.validate(len(weights)))
+	if f := c.Inverse; f != nil && (f.dtype != dtypes.Float64 || f.m != c.Gradients || f.d != len(weights) || f.config.Damping != c.Damping || f.config.Block != c.Block) {
+		errs = append(errs, fmt.Errorf("curvature: PruneConfig: Inverse is for %d gradients of %d in %s with damping %g in blocks of %d, must be for %d of %d in Float64 with %g in blocks of %d",
+			f.m, f.d, f.dtype, f.config.Damping, f.config.Block, c.Gradients, len(weights), c.Damping, c.Block))
+	}
 	return errors.Join(errs...)
 }
 
@@ -84,7 +92,7 @@ func PruneOBS(ctx context.Context, b compute.Backend, weights []float64, mask []
 		return nil, nil, err
 	}
 	d := len(weights)
-	var inverse *InverseFisher
+	inverse := config.Inverse
 	return inRounds(ctx, weights, mask, sample, config, func(w []float64, _ []bool, gradients []float64) ([]float64, func([]int) error, error) {
 		// A dead coordinate has no gradient: F is λ on it and couples it with nothing, as if it were not there.
 		g := tensors.FromFlatDataAndDimensions(gradients, config.Gradients, d)

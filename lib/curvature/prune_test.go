@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/gomlx/gomlx/core/tensors"
+
 	"github.com/hindsight-go/hindsight/lib/backend"
 )
 
@@ -144,6 +146,14 @@ func TestPruneBadArguments(t *testing.T) {
 		"weight 1 is NaN":  func() error { _, _, err := PruneMagnitude([]float64{1, math.NaN()}, nil, 0.5); return err },
 		"Rounds is -1": func() error {
 			_, _, err := PruneOBS(ctx, b, []float64{1}, nil, fixed(1), PruneConfig{Rounds: -1})
+			return err
+		},
+		"Inverse is for 1 gradients of 2 in Float64 with damping 1 in blocks of 0, must be for 1 of 1": func() error {
+			f, err := NewInverseFisher(b, tensors.FromValue([][]float64{{1, 2}}), FisherConfig{Damping: 1})
+			if err != nil {
+				return err
+			}
+			_, _, err = PruneOBS(ctx, b, []float64{1}, nil, fixed(1), PruneConfig{Gradients: 1, Damping: 1, Inverse: f})
 			return err
 		},
 		"the sampler returned 1": func() error {

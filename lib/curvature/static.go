@@ -4,39 +4,30 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 )
 
-// staticVectors returns v_i = F_{i−1}⁻¹ g_i, shaped [blocks, m, d], and q_i = m + g_iᵀ v_i, shaped [blocks, m], of m
-// gradients shaped [blocks, m, d].
-//
-// Page by page, the contribution of all earlier vectors is taken off by two matrix products; within a page the D and B
-// of the dynamic algorithm finish the recursion. With pages of one gradient that is the paper's recursion, and
+// The static algorithm finds v_i = F_{i−1}⁻¹ g_i and q_i = m + g_iᵀ v_i page by page. For a page of p gradients, shaped
+// [blocks, p, d], it begins at g/λ, takes off the contribution of each earlier page by two matrix products, and within the
+// page the B of the dynamic algorithm finishes the recursion. With pages of one gradient that is the paper's recursion, and
 // d·m·(m+1) multiply-adds; with pages of p it is d·m·(m+p), at the speed of matrix products.
-func staticVectors(c *count, gradients *Node, lambda float64, page int) (v, q *Node) {
-	m := gradients.Shape().Dimensions[1]
-	var vs, qs []*Node
-	for from := 0; from < m; from += page {
-		to := min(from+page, m)
-		rows := Slice(gradients, AxisRange(), AxisRange(from, to), AxisRange())
-		h := MulScalar(rows, 1/lambda) // F_{from}⁻¹ of the page's gradients
-		if from > 0 {
-			before, qBefore := Concatenate(vs, 1), Concatenate(qs, 1)
-			weights := Div(c.einsum("bid,bkd->bik", rows, before), InsertAxes(qBefore, 1))
-			h = Sub(h, c.einsum("bik,bkd->bid", weights, before))
-		}
-		products := c.einsum("bid,bkd->bik", rows, h)
-		inverse, upper := eliminate(products, BroadcastToDims(Scalar(h.Graph(), h.DType(), m), h.Shape().Dim(0)))
-		vs = append(vs, c.einsum("bik,bkd->bid", inverse, h))
-		qs = append(qs, pivots(upper))
-	}
-	return Concatenate(vs, 1), Concatenate(qs, 1)
+
+// reducePage takes an earlier page's vectors v and their q off h, the products of rows so far.
+func reducePage(c *count, rows, h, v, q *Node) *Node {
+	weights := Div(c.einsum("bid,bkd->bik", rows, v), InsertAxes(q, 1))
+	return Sub(h, c.einsum("bik,bkd->bid", weights, v))
 }
 
-// staticMul returns F⁻¹x = x/λ − Σ_i v_i (v_i·x)/q_i for x shaped [blocks, d].
-func staticMul(c *count, v, q, x *Node, lambda float64) *Node {
-	weights := Div(c.einsum("bid,bd->bi", v, x), q)
-	return Sub(MulScalar(x, 1/lambda), c.einsum("bi,bid->bd", weights, v))
+// finishPage returns a page's v and q from its gradients and their products with F⁻¹ of all earlier pages.
+func finishPage(c *count, rows, h *Node, m int) (v, q *Node) {
+	products := c.einsum("bid,bkd->bik", rows, h)
+	inverse, upper := eliminate(products, BroadcastToDims(Scalar(h.Graph(), h.DType(), m), h.Shape().Dim(0)))
+	return c.einsum("bik,bkd->bid", inverse, h), pivots(upper)
 }
 
-// staticDiag returns the diagonal of F⁻¹, 1/λ − Σ_i v_i²/q_i, shaped [blocks, d].
-func staticDiag(c *count, v, q *Node, lambda float64) *Node {
-	return AddScalar(Neg(c.einsum("bi,bid->bd", Reciprocal(q), Square(v))), 1/lambda)
+// mulPage returns y − Σ_i v_i (v_i·x)/q_i over a page, for x and y shaped [blocks, d].
+func mulPage(c *count, v, q, x, y *Node) *Node {
+	return Sub(y, c.einsum("bi,bid->bd", Div(c.einsum("bid,bd->bi", v, x), q), v))
+}
+
+// diagPage returns y − Σ_i v_i²/q_i over a page.
+func diagPage(c *count, v, q, y *Node) *Node {
+	return Sub(y, c.einsum("bi,bid->bd", Reciprocal(q), Square(v)))
 }

@@ -1,13 +1,17 @@
 package nets
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
 	"github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 
@@ -37,6 +41,9 @@ type Pruner struct {
 	chosen    []ParamSpec
 	size      int
 	gradients *scan.Program
+
+	mu       sync.Mutex
+	inverses map[curvature.PruneConfig]*curvature.InverseFisher // compiled once for each of its settings
 }
 
 // Pruned is a network whose Alive weights are not 0, and all others exactly 0.
@@ -64,7 +71,7 @@ func NewPruner(b compute.Backend, config PrunerConfig) (*Pruner, error) {
 	if config.Where == nil {
 		config.Where = func(p ParamSpec) bool { return len(p.Shape) > 1 }
 	}
-	p := &Pruner{backend: b, config: config}
+	p := &Pruner{backend: b, config: config, inverses: map[curvature.PruneConfig]*curvature.InverseFisher{}}
 	for _, spec := range config.Model.Params {
 		if config.Where(spec) {
 			p.chosen = append(p.chosen, spec)
@@ -184,6 +191,11 @@ func (p *Pruner) Prune(ctx context.Context, method string, from Pruned, config c
 	var err error
 	switch method {
 	case "m-fac":
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if config.Inverse, err = p.inverse(config); err != nil {
+			return Pruned{}, err
+		}
 		weights, alive, err = curvature.PruneOBS(ctx, p.backend, weights, from.Alive, sample, config)
 	case "diagonal":
 		weights, alive, err = curvature.PruneDiagonalFisher(ctx, weights, from.Alive, sample, config)
@@ -196,6 +208,24 @@ func (p *Pruner) Prune(ctx context.Context, method string, from Pruned, config c
 		return Pruned{}, err
 	}
 	return Pruned{p.with(from.Params, weights), alive}, nil
+}
+
+// inverse returns the one that was compiled for such a configuration, to be used by one pruning at a time; nil where the
+// configuration must be refused.
+func (p *Pruner) inverse(config curvature.PruneConfig) (*curvature.InverseFisher, error) {
+	key := curvature.PruneConfig{Gradients: cmp.Or(config.Gradients, 64), Damping: cmp.Or(config.Damping, 1e-5), Block: config.Block}
+	if config.Inverse != nil || key.Gradients < 1 {
+		return config.Inverse, nil
+	}
+	if p.inverses[key] == nil {
+		zeros := tensors.FromShape(shapes.Make(dtypes.Float64, key.Gradients, p.size))
+		f, err := curvature.NewInverseFisher(p.backend, zeros, curvature.FisherConfig{Damping: key.Damping, Block: key.Block})
+		if err != nil {
+			return nil, err
+		}
+		p.inverses[key] = f
+	}
+	return p.inverses[key], nil
 }
 
 // GradualConfig says how [Pruner.Gradual] goes: it prunes to each of Sparsities in turn, and trains after each with the
