@@ -26,6 +26,7 @@ var registry = map[string]func(rate float64) Transform{
 	"adafactor":        func(rate float64) Transform { return Adafactor(rate) },
 	"muon":             func(rate float64) Transform { return Muon(rate) },
 	"m-fac":            func(rate float64) Transform { return MFAC(rate, 64, 0.1) }, // damped for problems without noise, too
+	"swan":             func(rate float64) Transform { return SWAN(rate) },
 	"diffgrad":         func(rate float64) Transform { return DiffGrad(rate) },
 }
 
