@@ -45,7 +45,7 @@ func ready(rate float64, parts ...Transform) Chain {
 // SGD is θ ← θ − rate·g. No decay of the rate, unlike GoMLX's. State: none.
 func SGD(rate float64) Chain { return ready(rate, Keep{}) }
 
-// Scale multiplies every update by a constant.
+// Scale multiplies every update by a constant. Hyper-parameter: "scale".
 type Scale struct {
 	stateless
 	By float64 // any finite number
@@ -54,8 +54,8 @@ type Scale struct {
 var _ Transform = Scale{}
 
 // Update implements Transform.
-func (f Scale) Update(_ *Step, updates []*graph.Node, _ State) ([]*graph.Node, State) {
-	return each(updates, func(_ int, u *graph.Node) *graph.Node { return graph.MulScalar(u, f.By) }), nil
+func (f Scale) Update(s *Step, updates []*graph.Node, _ State) ([]*graph.Node, State) {
+	return each(updates, func(_ int, u *graph.Node) *graph.Node { return scale(u, s.Hyper("scale", f.By, u.DType())) }), nil
 }
 
 // Validate implements Transform.

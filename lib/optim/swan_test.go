@@ -38,14 +38,23 @@ func response(t *testing.T, tr Transform, g [][]float64) []float64 {
 	return responses(t, tr, g)[0]
 }
 
-// responses of a stateless t to several gradients.
+// responses of a stateless t to several gradients, as runs along a leading axis.
 func responses(t *testing.T, tr Transform, g ...[][]float64) [][]float64 {
 	t.Helper()
-	out, err := Respond(context.Background(), backend.ForTest(t), tr, tensors.FromValue(g))
+	e, err := graph.NewExec(backend.ForTest(t), func(g *graph.Node) *graph.Node {
+		params := []Param{{Path: "w", Value: graph.ZerosLike(g), Lead: 1}}
+		tr.Init(params)
+		out, _ := tr.Update(&Step{Params: params, Count: graph.Scalar(g.Graph(), dtypes.Int64, 1)}, []*graph.Node{g}, nil)
+		return out[0]
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return slices.Collect(slices.Chunk(tensors.MustCopyFlatData[float64](out), len(g[0])*len(g[0][0])))
+	out, err := e.Call(g)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return slices.Collect(slices.Chunk(tensors.MustCopyFlatData[float64](out[0]), len(g[0])*len(g[0][0])))
 }
 
 // gaussian matrix with one draw an entry.
@@ -130,6 +139,11 @@ func TestSWANFacts(t *testing.T) {
 			t.Errorf("k = %d is %.3g from the exact whitening, want %v", k, worst, bound)
 		}
 	}
+	spectrum, err := NewtonSchulzSpectrum(scaled(singular(slices.Clone(factNormed), 2, 4), 7), 10, 0.8)
+	if err != nil {
+		t.Fatal(err)
+	}
+	close(t, "β = 0.8, on the host", spectrum, []float64{0.9652210015, 0.5955373798}, 1e-9)
 	close(t, "β = 0.8", singular(iterated(10, 0.8), 2, 4), []float64{0.9652210015, 0.5955373798}, 1e-9)
 	close(t, "raw", response(t, GradWhiten{Exact: true}, factG), []float64{0.0380088847, 0.3235465574, 0.6090842300, 0.7231108840, 0.4225580726, -0.1237643940, -0.6700868606, 0.5975873571}, 1e-10)
 }
@@ -204,7 +218,7 @@ func TestPolarFactor(t *testing.T) {
 		}
 		return tensors.MustCopyFlatData[float64](out[0])
 	}
-	for _, d := range [][2]int{{1, 1}, {1, 4}, {4, 1}, {2, 2}, {3, 3}, {3, 7}, {6, 4}, {8, 8}} {
+	for _, d := range [][2]int{{1, 4}, {2, 2}, {3, 3}, {5, 3}, {8, 8}} {
 		m := gaussian(rng, d[0], d[1])
 		close(t, fmt.Sprint(d), factor(m), polarOf(m, 1e-12), 1e-11)
 	}
@@ -417,7 +431,7 @@ func TestSWANDegenerate(t *testing.T) {
 func TestSWANRuns(t *testing.T) {
 	rng := rand.New(rand.NewPCG(4, 4))
 	const runs = 3
-	swan := Chain{ScaleBySWAN{}, ScaleByLearningRate{Rate: 0.1}}
+	swan := Chain{ScaleBySWAN{Iterations: 4}, ScaleByLearningRate{Rate: 0.1}}
 	problem := func(lead int) Problem {
 		return Problem{Lead: lead, Loss: func(p, _ []*graph.Node) *graph.Node {
 			var sum *graph.Node
@@ -433,7 +447,7 @@ func TestSWANRuns(t *testing.T) {
 			return sum
 		}}
 	}
-	shape := map[string][2]int{"tall": {5, 3}, "wide": {3, 5}, "other": {3, 5}, "square": {4, 4}}
+	shape := map[string][2]int{"tall": {5, 3}, "wide": {3, 5}, "other": {3, 5}}
 	together, alone := scan.Vars{}, make([]scan.Vars, runs)
 	for name, d := range shape {
 		var all []float64
@@ -448,13 +462,17 @@ func TestSWANRuns(t *testing.T) {
 		together[name] = tensors.FromFlatDataAndDimensions(all, runs, d[0], d[1])
 	}
 	hyper := Hyper{"alpha": {0.4, 1, 0.1}, "beta": {0.5, 0.6, 0.8}}
-	run := func(lead int, start scan.Vars, hyper Hyper) scan.Vars {
+	compile := func(lead int, start scan.Vars, hyper Hyper) *Program {
 		t.Helper()
 		program, err := Compile(backend.ForTest(t), swan, problem(lead), start, nil, hyper)
 		if err != nil {
 			t.Fatal(err)
 		}
-		r, err := program.Run(context.Background(), start, nil, hyper, 3, 0)
+		return program
+	}
+	run := func(p *Program, start scan.Vars, hyper Hyper) scan.Vars {
+		t.Helper()
+		r, err := p.Run(context.Background(), start, nil, hyper, 3, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -463,9 +481,11 @@ func TestSWANRuns(t *testing.T) {
 		}
 		return r.Params
 	}
-	got := run(1, together, hyper)
+	of := func(k int) Hyper { return Hyper{"alpha": {hyper["alpha"][k]}, "beta": {hyper["beta"][k]}} }
+	got := run(compile(1, together, hyper), together, hyper)
+	single := compile(0, alone[0], of(0))
 	for k := range runs {
-		one := run(0, alone[k], Hyper{"alpha": {hyper["alpha"][k]}, "beta": {hyper["beta"][k]}})
+		one := run(single, alone[k], of(k))
 		for name, d := range shape {
 			n := d[0] * d[1]
 			close(t, fmt.Sprintf("run %d, %s", k, name), tensors.MustCopyFlatData[float64](got[name])[k*n:(k+1)*n], tensors.MustCopyFlatData[float64](one[name]), 1e-12)
@@ -509,25 +529,21 @@ func TestViews(t *testing.T) {
 	problem := Problem{Lead: 1, Loss: func(p, _ []*graph.Node) *graph.Node {
 		return graph.Add(graph.ReduceSum(graph.Square(p[0]), 1), graph.ReduceSum(graph.Mul(graph.Square(p[1]), p[1]), 1, 2, 3))
 	}}
-	for _, inner := range []Transform{Adam(0.1), SAM(0.05, SGD(0.1))} {
-		plain, err := Minimize(context.Background(), backend.ForTest(t), inner, problem, start, nil, 3, 0)
+	inner := SAM(0.05, Momentum(0.1, 0.9))
+	var plain scan.Vars
+	for _, tr := range []Transform{inner, KernelMatrices{SplitOutputs{Parts: 2, Inner: inner}}} {
+		if !usesAgain(tr) || !usesAgain(RestoreNorm{tr}) {
+			t.Errorf("%T does not say that it asks for the loss again", tr)
+		}
+		r, err := Minimize(context.Background(), backend.ForTest(t), tr, problem, start, nil, 3, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, viewed := range []Transform{SplitOutputs{Parts: 2, Inner: inner}, KernelMatrices{inner}, Chain{KernelMatrices{RestoreNorm{inner}}}} {
-			if usesAgain(viewed) != usesAgain(inner) {
-				t.Errorf("%T does not say whether it asks for the loss again", viewed)
-			}
-			if _, ok := viewed.(Chain); ok {
-				continue
-			}
-			r, err := Minimize(context.Background(), backend.ForTest(t), viewed, problem, start, nil, 3, 0)
-			if err != nil {
-				t.Fatal(err)
-			}
-			for name, v := range plain.Params {
-				close(t, name, tensors.MustCopyFlatData[float64](r.Params[name]), tensors.MustCopyFlatData[float64](v), 1e-14)
-			}
+		if plain == nil {
+			plain = r.Params
+		}
+		for name, v := range plain {
+			close(t, name, tensors.MustCopyFlatData[float64](r.Params[name]), tensors.MustCopyFlatData[float64](v), 1e-14)
 		}
 	}
 }
@@ -580,6 +596,16 @@ func TestSWANErrors(t *testing.T) {
 		"Rate is -1":                   SWAN(-1),
 	} {
 		if err := tr.Validate(); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("error %v, want one with %q", err, want)
+		}
+	}
+	for want, call := range map[string]func() ([]float64, error){
+		"the largest value is 0": func() ([]float64, error) { return NewtonSchulzSpectrum([]float64{0}, 1, 0.5) },
+		"values[1] is NaN":       func() ([]float64, error) { return NewtonSchulzSpectrum([]float64{1, nan}, 1, 0.5) },
+		"k is 0":                 func() ([]float64, error) { return NewtonSchulzSpectrum([]float64{1}, 0, 0.5) },
+		"beta is 0":              func() ([]float64, error) { return NewtonSchulzSpectrum([]float64{1}, 1, 0) },
+	} {
+		if _, err := call(); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v, want one with %q", err, want)
 		}
 	}

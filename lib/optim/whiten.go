@@ -2,6 +2,7 @@ package optim
 
 import (
 	"fmt"
+	"math"
 
 	"github.com/gomlx/gomlx/core/graph"
 )
@@ -70,6 +71,40 @@ func (c *checks) fraction(field string, v float64) {
 	if !(v > 0 && v < 1) {
 		c.add("%s is %g, must be in (0, 1)", field, v)
 	}
+}
+
+// NewtonSchulzSpectrum returns what [GradWhiten] with k iterations makes of a matrix's singular values, computed on the
+// host: singular vectors stay as they are. It is an error unless values are finite and not negative, one of them
+// positive, k ≥ 1 and β in (0, 1).
+func NewtonSchulzSpectrum(values []float64, k int, beta float64) ([]float64, error) {
+	c := check("NewtonSchulzSpectrum")
+	var sum, largest float64
+	for i, v := range values {
+		c.least(fmt.Sprintf("values[%d]", i), v, 0)
+		largest = max(largest, v)
+	}
+	c.positive("the largest value", largest)
+	if k < 1 {
+		c.add("k is %d, must be at least 1", k)
+	}
+	c.fraction("beta", beta)
+	if err := c.join(); err != nil {
+		return nil, err
+	}
+	for _, v := range values {
+		sum += math.Pow(v/largest, 4)
+	}
+	size := math.Sqrt(sum) // ‖GGᵀ‖ over the largest value's square
+	out := make([]float64, len(values))
+	for i, v := range values {
+		y, z := v/largest*v/largest/size, 1.
+		for range k {
+			r := 3 - z*y
+			y, z = beta*y*r, beta*r*z
+		}
+		out[i] = z * v / largest / math.Sqrt(size)
+	}
+	return out, nil
 }
 
 // batched applies f to all matrices of one size together: x is [runs, matrices, m, n] with m ≤ n, in float32 at least,
