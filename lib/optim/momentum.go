@@ -4,12 +4,16 @@ import "github.com/gomlx/gomlx/core/graph"
 
 // Trace is momentum: b ← μ·b + g, and b is the new direction. State: 1 number a parameter.
 //
-// Average takes b ← μ·b + (1−μ)·g instead, the moving-average form, whose steps are 1−μ times as long.
+// Average takes b ← μ·b + (1−μ)·g instead, the moving-average form, whose steps are 1−μ times as long. It begins at zero,
+// so its first b is (1−μ)·g₁; with FirstGradient it begins at g₁ itself, as in SGD-SaI.
 // Hyper-parameter: "momentum". Source: Polyak (1964); Nesterov (1983), in the form of Sutskever et al. (2013).
 type Trace struct {
 	Momentum float64 // μ in [0, 1); default 0.9, none with [Zero]
 	Nesterov bool    // the direction is μ·b + g (or its average form) with the new b: one step ahead
 	Average  bool
+	// FirstGradient takes the first gradient itself for the first b, without the factor 1−μ, so that no bias has to be
+	// corrected. Without Average it is so anyway.
+	FirstGradient bool
 }
 
 var _ Transform = Trace{}
@@ -19,18 +23,25 @@ func (m Trace) Init(params []Param) State { return zeros(params, "momentum") }
 
 // Update implements Transform.
 func (m Trace) Update(s *Step, updates []*graph.Node, state State) ([]*graph.Node, State) {
-	mix := func(buffer, g *graph.Node) *graph.Node {
-		mu := s.decay("momentum", or(m.Momentum, 0.9), g.DType())
+	mu := func(g *graph.Node) decay { return s.decay("momentum", or(m.Momentum, 0.9), g.DType()) }
+	mix := func(mu decay, buffer, g *graph.Node) *graph.Node {
 		if m.Average {
 			return mu.average(buffer, g)
 		}
 		return graph.Add(scale(buffer, mu.beta), g)
 	}
 	old := state.get(0, len(updates))
-	buffers := each(updates, func(i int, g *graph.Node) *graph.Node { return mix(old[i], g) })
+	buffers := each(updates, func(i int, g *graph.Node) *graph.Node {
+		into := mu(g)
+		if m.FirstGradient { // the buffer is zero at step 1, so the gradient's weight is all that matters there
+			first := graph.Equal(s.Count, graph.OnesLike(s.Count))
+			into.rest = pick(first, graph.OnesLike(into.rest), into.rest)
+		}
+		return mix(into, old[i], g)
+	})
 	out := buffers
 	if m.Nesterov {
-		out = each(updates, func(i int, g *graph.Node) *graph.Node { return mix(buffers[i], g) })
+		out = each(updates, func(i int, g *graph.Node) *graph.Node { return mix(mu(g), buffers[i], g) })
 	}
 	return out, state.with(buffers)
 }

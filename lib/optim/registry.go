@@ -27,6 +27,8 @@ var registry = map[string]func(rate float64) Transform{
 	"muon":             func(rate float64) Transform { return Muon(rate) },
 	"m-fac":            func(rate float64) Transform { return MFAC(rate, 64, 0.1) }, // damped for problems without noise, too
 	"swan":             func(rate float64) Transform { return SWAN(rate) },
+	"sgd-sai":          func(rate float64) Transform { return SGDSaI(rate, 0) },
+	"adam-mini":        func(rate float64) Transform { return AdamMini(rate, 0) },
 	"diffgrad":         func(rate float64) Transform { return DiffGrad(rate) },
 }
 
