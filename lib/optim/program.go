@@ -171,7 +171,7 @@ func (p *Program) checkHyper(hyper Hyper, lead int, params scan.Vars) error {
 
 // initial builds Init and runs it.
 func (p *Program) initial(b compute.Backend, t Stateful, lead int, params scan.Vars) (scan.Vars, error) {
-	state, err := stateSpecs(b, t, lead, params)
+	state, err := stateSpecs(b, t, lead, shapesOf(params))
 	if err != nil {
 		return nil, err
 	}
@@ -226,14 +226,14 @@ type spec struct {
 }
 
 // stateSpecs asks Init for the state it would make, in a graph that is thrown away.
-func stateSpecs(b compute.Backend, t Stateful, lead int, params scan.Vars) (out []spec, err error) {
+func stateSpecs(b compute.Backend, t Stateful, lead int, params map[string]shapes.Shape) (out []spec, err error) {
 	err = safely("Init", func() {
 		g := graph.NewGraph(b, "optim.Init")
 		defer g.Finalize()
 		names := slices.Sorted(maps.Keys(params))
 		values := make([]*graph.Node, len(names))
 		for i, name := range names {
-			values[i] = graph.Parameter(g, name, params[name].Shape())
+			values[i] = graph.Parameter(g, name, params[name])
 		}
 		for _, v := range t.Init(named(names, values, lead)) {
 			out = append(out, spec{v.Name, v.Value.Shape()})
@@ -450,13 +450,33 @@ type Stateful interface {
 // StateBytes returns how many bytes t keeps between steps for parameters of these shapes: the state's tensors, without
 // the parameters and the step count.
 func StateBytes(b compute.Backend, t Stateful, params scan.Vars) (int64, error) {
-	if err := errors.Join(t.Validate(), checkParams(params, 0)); err != nil {
+	if err := checkParams(params, 0); err != nil {
 		return 0, err
 	}
-	state, err := stateSpecs(b, t, 0, params)
-	var total int64
-	for _, v := range state {
-		total += v.shape.ByteSize()
+	_, bytes, err := StateSize(b, t, shapesOf(params))
+	return bytes, err
+}
+
+// StateSize is [StateBytes] for parameters of which only the shapes are given, by path, and also counts the state's
+// numbers. Nothing is allocated: a model of any size can be asked for.
+func StateSize(b compute.Backend, t Stateful, params map[string]shapes.Shape) (numbers, bytes int64, err error) {
+	if len(params) == 0 {
+		return 0, 0, errors.New("optim: StateSize: params is empty, must hold at least one shape")
 	}
-	return total, err
+	if err := t.Validate(); err != nil {
+		return 0, 0, err
+	}
+	state, err := stateSpecs(b, t, 0, params)
+	for _, v := range state {
+		numbers, bytes = numbers+int64(v.shape.Size()), bytes+v.shape.ByteSize()
+	}
+	return numbers, bytes, err
+}
+
+func shapesOf(params scan.Vars) map[string]shapes.Shape {
+	out := make(map[string]shapes.Shape, len(params))
+	for path, v := range params {
+		out[path] = v.Shape()
+	}
+	return out
 }
