@@ -2,9 +2,11 @@ package optim
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -296,6 +298,72 @@ func TestSAFSlots(t *testing.T) {
 		if got := history[slot*4]; got != float64(epoch+1) {
 			t.Errorf("slot %d was written in epoch %g, want %d", slot, got-1, epoch)
 		}
+	}
+}
+
+// A slider may ask for a start before there is anything to look back at: rows never written are no outputs, so the first
+// epoch with a term is Lookback all the same.
+func TestSAFEarlyStart(t *testing.T) {
+	const lookback, rate, epochs = 3, 0.5, 6
+	s, epochSteps := newSample(8, 4, 3, 4, epochs, 9)
+	start := scan.Vars{"w": tensors.FromValue(s.start())}
+	saf := SAF{Supervised: s.supervised(), Index: indexOf, Examples: 8, Classes: 3, EpochSteps: epochSteps, Lookback: lookback, Start: lookback, Lambda: 2}
+	hyper := Hyper{"start_epoch": {0}}
+	program, err := Compile(backend.ForTest(t), SGD(rate), s.problem(saf), start, s.inputs(), hyper)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := program.Run(context.Background(), start, s.inputs(), hyper, len(s.batches), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, _ := s.train(t, SGD(rate), saf, len(s.batches))
+	close(t, "weights", tensors.MustCopyFlatData[float64](r.Traces["w"]), want, 1e-13)
+	plain, _ := s.train(t, SGD(rate), s.supervised(), len(s.batches))
+	before := lookback * epochSteps * 12
+	close(t, "weights before the look-back", want[:before], plain[:before], 1e-15)
+	if math.Abs(want[before]-plain[before]) < 1e-9 {
+		t.Error("there is no term in the first epoch that has something to look back at")
+	}
+}
+
+// Outputs that are not finite leave no trace in the memory, and an index beyond the examples stops the run.
+func TestSAFBadRows(t *testing.T) {
+	s, epochSteps := newSample(8, 4, 3, 4, 2, 10)
+	saf := SAF{Supervised: s.supervised(), Index: indexOf, Examples: 8, Classes: 3, EpochSteps: epochSteps, Lookback: 1, Start: 1}
+	problem := s.problem(saf)
+	problem.Loop.StopNonFinite = "-"
+	inputs := s.inputs()
+	bad := s.batches[0][1]
+	x := slices.Clone(s.x)
+	x[bad] = []float64{math.NaN(), 0, 0, 0}
+	inputs["x"] = tensors.FromValue(x)
+	run := func(problem Problem, inputs scan.Vars, steps int) (*Result, error) {
+		return Minimize(context.Background(), backend.ForTest(t), SkipNonFinite{Inner: SGD(0.1)}, problem, scan.Vars{"w": tensors.FromValue(s.start())}, inputs, steps, 0)
+	}
+	r, err := run(problem, inputs, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	history := tensors.MustCopyFlatData[float64](r.State["objective/history"])
+	for _, example := range s.batches[0] {
+		want := 1. // the number of the first epoch, plus 1
+		if example == bad {
+			want = 0
+		}
+		if got := history[example*3]; got != want {
+			t.Errorf("example %d is remembered with the stamp %g, want %g", example, got, want)
+		}
+	}
+	for i, v := range history {
+		if math.IsNaN(v) {
+			t.Fatalf("number %d of the memory is NaN", i)
+		}
+	}
+
+	saf.Examples = 5
+	if _, err := run(s.problem(saf), s.inputs(), len(s.batches)); !errors.Is(err, scan.ErrNonFinite) {
+		t.Errorf("an index beyond the examples gave %v, want ErrNonFinite", err)
 	}
 }
 

@@ -3,6 +3,7 @@ package optim
 import (
 	"errors"
 	"fmt"
+	"math"
 
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/shapes"
@@ -33,7 +34,7 @@ type SAF struct {
 	Supervised
 	// Index returns which of the examples each row of the minibatch is: int32, [batch], with runs [runs, batch], each at
 	// most once. A negative index is padding: it is neither remembered nor counted by the term (that Criterion leaves it
-	// out is the caller's matter).
+	// out is the caller's matter). One of Examples or more makes the loss NaN, at which hosts stop.
 	Index      func(data []*graph.Node) *graph.Node
 	Examples   int     // n, of the data set
 	Classes    int     // C, at least 2; must be the outputs' last axis
@@ -102,7 +103,8 @@ func (f SAF) Loss(s *Step, values, data []*graph.Node, memory State) (*graph.Nod
 
 	past := graph.Gather(table, rows(read))
 	stamp := graph.Slice(past, graph.AxisRange(), graph.AxisRange(0, 1))
-	wanted := graph.ConvertDType(graph.AddScalar(epoch, 1-f.lookback()), past.DType())
+	// At least 1: rows never written hold 0, which epoch Lookback−1 would take for its own.
+	wanted := graph.ConvertDType(graph.MaxScalar(graph.AddScalar(epoch, 1-f.lookback()), 1), past.DType())
 	valid := graph.LogicalAnd(real, graph.Reshape(graph.Equal(stamp, graph.BroadcastToDims(wanted, batch, 1)), batch))
 	past = graph.Concatenate([]*graph.Node{graph.ZerosLike(stamp), graph.Slice(past, graph.AxisRange(), graph.AxisRange(1))}, 1)
 
@@ -113,12 +115,17 @@ func (f SAF) Loss(s *Step, values, data []*graph.Node, memory State) (*graph.Nod
 	mean := graph.Div(sum, graph.Max(number, graph.OnesLike(number)))
 	loss := f.Criterion(z, data)
 	loss = graph.Add(loss, graph.Mul(term.weight(s, loss.DType()), graph.ConvertDType(mean, loss.DType())))
+	beyond := graph.LogicalAny(graph.GreaterOrEqual(counts, graph.Scalar(g, dtypes.Int64, f.Examples)))
+	nan := graph.BroadcastToShape(graph.Scalar(g, loss.DType(), math.NaN()), loss.Shape())
+	loss = graph.Where(graph.BroadcastToDims(beyond, loss.Shape().Dimensions...), nan, loss)
 
 	now := graph.StopGradient(graph.ConvertDType(graph.Reshape(z, batch, f.Classes), table.DType()))
 	first := graph.Slice(now, graph.AxisRange(), graph.AxisRange(0, 1))
 	stamp = graph.BroadcastToDims(graph.ConvertDType(graph.AddScalar(epoch, 1), table.DType()), batch, 1)
 	now = graph.Concatenate([]*graph.Node{stamp, graph.Sub(graph.Slice(now, graph.AxisRange(), graph.AxisRange(1)), first)}, 1)
-	return loss, memory.with([]*graph.Node{graph.Reshape(put(table, rows(written), now, real), history.Shape().Dimensions...)})
+	finite := graph.LogicalAll(graph.IsFinite(now), 1)
+	table = put(table, rows(written), now, graph.LogicalAnd(real, finite))
+	return loss, memory.with([]*graph.Node{graph.Reshape(table, history.Shape().Dimensions...)})
 }
 
 // put replaces rows of a table where real holds. Backends have no scatter that replaces, but this one is exact: down to
