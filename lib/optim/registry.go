@@ -30,6 +30,9 @@ var registry = map[string]func(rate float64) Transform{
 	"sgd-sai":          func(rate float64) Transform { return SGDSaI(rate, 0) },
 	"adam-mini":        func(rate float64) Transform { return AdamMini(rate, 0) },
 	"diffgrad":         func(rate float64) Transform { return DiffGrad(rate) },
+	"frugal":           func(rate float64) Transform { return Frugal(rate, 0) },
+	"galore":           func(rate float64) Transform { return GaLore(rate, 0.25) },
+	"badam":            func(rate float64) Transform { return BAdam(rate, 0.25) },
 }
 
 // Names lists the ready optimizers, sorted.
