@@ -226,7 +226,7 @@ func (f *Fitter) Fit(ctx context.Context, hyper optim.Hyper, seed uint64) (*FitR
 	if err == nil && r.Status == scan.Interrupted {
 		err = fmt.Errorf("nets: Fit: stopped after %d of %d steps: %w", r.Steps, f.config.Steps, ctx.Err())
 	}
-	if err == nil && f.statistics != nil {
+	if err == nil {
 		out.Statistics, err = f.measure(ctx, r.Params, seed)
 	}
 	if err != nil || f.test == nil {
@@ -236,8 +236,11 @@ func (f *Fitter) Fit(ctx context.Context, hyper optim.Hyper, seed uint64) (*FitR
 	return out, err
 }
 
-// measure takes the statistics of batch normalization at parameters.
+// measure takes the statistics of batch normalization at parameters; nil where the model has none.
 func (f *Fitter) measure(ctx context.Context, params scan.Vars, seed uint64) (scan.Vars, error) {
+	if f.statistics == nil {
+		return nil, nil
+	}
 	r, err := f.statistics.Run(ctx, f.noStatistics(), f.withParams(params), f.statisticsSteps(), int64(seed))
 	if err != nil {
 		return nil, err
@@ -246,6 +249,15 @@ func (f *Fitter) measure(ctx context.Context, params scan.Vars, seed uint64) (sc
 		return nil, fmt.Errorf("nets: Fit: stopped while the statistics of batch normalization were measured: %w", ctx.Err())
 	}
 	return r.State, nil
+}
+
+// evaluate measures the statistics and then the accuracy of parameters.
+func (f *Fitter) evaluate(ctx context.Context, params scan.Vars, seed uint64) (float64, error) {
+	statistics, err := f.measure(ctx, params, seed)
+	if err != nil {
+		return 0, err
+	}
+	return f.accuracy(params, statistics)
 }
 
 // accuracy of parameters on the test part.

@@ -277,7 +277,7 @@ func (p *Pruner) Gradual(ctx context.Context, config GradualConfig, from Pruned,
 			return Pruned{}, steps, err
 		}
 		step := GradualStep{Sparsity: from.Sparsity()}
-		if step.Pruned, err = f.accuracy(from.Params); err != nil {
+		if step.Pruned, err = f.evaluate(ctx, from.Params, round); err != nil {
 			return Pruned{}, steps, err
 		}
 		r, err := f.program.Run(ctx, from.Params, f.inputs, nil, f.config.Steps, int64(round))
@@ -288,7 +288,7 @@ func (p *Pruner) Gradual(ctx context.Context, config GradualConfig, from Pruned,
 			return Pruned{}, steps, fmt.Errorf("nets: Gradual: training at sparsity %g: %w", sparsity, err)
 		}
 		from.Params = r.Params
-		if step.Trained, err = f.accuracy(from.Params); err != nil {
+		if step.Trained, err = f.evaluate(ctx, from.Params, round); err != nil {
 			return Pruned{}, steps, err
 		}
 		steps = append(steps, step)

@@ -49,23 +49,23 @@ func TransformerBlocks(heads int) func(p Param) (axis, blocks int) {
 	}
 }
 
-// cut is where a tensor's blocks lie: dims is its shape with the cut axis split in blocks and the rest, of which the
+// blockCut is where a tensor's blocks lie: dims is its shape with the cut axis split in blocks and the rest, of which the
 // other axes than lead and blocks are reduced.
-type cut struct {
+type blockCut struct {
 	blocks int
 	dims   []int // with the leading axis of runs
 	reduce []int // axes of dims
 	kept   []int // dims with the reduced axes at 1
 }
 
-func (a ScaleByAdamMini) cut(p Param) cut {
+func (a ScaleByAdamMini) cut(p Param) blockCut {
 	axis, blocks := 0, 1
 	if a.Blocks != nil {
 		axis, blocks = a.Blocks(p)
 	}
 	shape := p.Value.Shape()
 	if blocks == 1 {
-		out := cut{blocks: 1, dims: shape.Dimensions, reduce: p.axes()}
+		out := blockCut{blocks: 1, dims: shape.Dimensions, reduce: p.axes()}
 		out.kept = ones(out.dims, p.Lead)
 		return out
 	}
@@ -75,7 +75,7 @@ func (a ScaleByAdamMini) cut(p Param) cut {
 		panic(c.join())
 	}
 	at := p.Lead + axis
-	var out cut
+	var out blockCut
 	out.blocks = blocks
 	out.dims = append(out.dims, shape.Dimensions[:at]...)
 	out.dims = append(out.dims, blocks, shape.Dimensions[at]/blocks)
@@ -103,7 +103,7 @@ func ones(dims []int, lead int) []int {
 }
 
 // mean of x, shaped like the parameter, over each block: a scalar, or one value a block, behind the axis of runs.
-func (c cut) mean(x *graph.Node) *graph.Node {
+func (c blockCut) mean(x *graph.Node) *graph.Node {
 	if len(c.reduce) == 0 {
 		return x
 	}
@@ -111,7 +111,7 @@ func (c cut) mean(x *graph.Node) *graph.Node {
 }
 
 // spread gives every entry its block's value.
-func (c cut) spread(v, like *graph.Node) *graph.Node {
+func (c blockCut) spread(v, like *graph.Node) *graph.Node {
 	return graph.Reshape(graph.BroadcastToDims(graph.Reshape(v, c.kept...), c.dims...), like.Shape().Dimensions...)
 }
 

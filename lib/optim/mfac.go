@@ -40,7 +40,7 @@ func (f ScaleByMFAC) window() int { return int(or(float64(f.Window), 1024)) }
 
 // Init implements Transform.
 func (f ScaleByMFAC) Init(params []Param) State {
-	flat := Ravel(params, values(params))
+	flat := Ravel(params, paramValues(params))
 	runs, d, m := 0, flat.Shape().Dim(-1), f.window()
 	if flat.Rank() == 2 {
 		runs = flat.Shape().Dim(0)
@@ -56,7 +56,7 @@ func windowState(w curvature.Window) State {
 	return State{{"gradients", w.Gradients}, {"gram", w.Gram}, {"slot", w.Slot}}
 }
 
-func values(params []Param) []*graph.Node {
+func paramValues(params []Param) []*graph.Node {
 	out := make([]*graph.Node, len(params))
 	for i, p := range params {
 		out[i] = p.Value

@@ -50,7 +50,7 @@ func polar(x *graph.Node) *graph.Node {
 	q = graph.BroadcastToDims(graph.InsertAxes(q, 0), d[0]*d[1], rows, rows)
 	both := graph.Concatenate([]*graph.Node{x, q}, 2) // what rotates x rotates the identity too
 	if rows > 1 {
-		both = repeat(both, sweeps*(rows-1), func(both, one *graph.Node) *graph.Node { return rotatePairs(both, one, n) })
+		both = rotations(both, sweeps*(rows-1), func(both, one *graph.Node) *graph.Node { return rotatePairs(both, one, n) })
 	}
 	x = graph.Slice(both, graph.AxisRange(), graph.AxisRange(), graph.AxisRange(0, n))
 	q = graph.Slice(both, graph.AxisRange(), graph.AxisRange(), graph.AxisRange(n))
@@ -111,10 +111,10 @@ func rotatePairs(both, one *graph.Node, n int) *graph.Node {
 	return graph.Concatenate(next, 1)
 }
 
-// repeat applies step to x, shaped [batch, rows, …], a number of times in one loop. Step gets ones shaped
+// rotations applies step to x, shaped [batch, rows, …], a number of times in one loop. Step gets ones shaped
 // [batch, rows/2, 1] too, and must make no constants: those of a graph are shared between it and its loops, which XLA
 // refuses.
-func repeat(x *graph.Node, times int, step func(x, one *graph.Node) *graph.Node) *graph.Node {
+func rotations(x *graph.Node, times int, step func(x, one *graph.Node) *graph.Node) *graph.Node {
 	g := x.Graph()
 	d := x.Shape().Dimensions
 	ones := graph.Ones(g, shapes.Make(x.DType(), d[0], d[1]/2, 1))

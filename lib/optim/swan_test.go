@@ -22,16 +22,6 @@ import (
 // The facts are stated for outputs × inputs.
 var rowWise = GradNorm{Axis: 1}
 
-func transposed(a [][]float64) [][]float64 {
-	out := make([][]float64, len(a[0]))
-	for j := range out {
-		for i := range a {
-			out[j] = append(out[j], a[i][j])
-		}
-	}
-	return out
-}
-
 // response is what t makes of a matrix's gradient at the first step: rows in a line.
 func response(t *testing.T, tr Transform, g [][]float64) []float64 {
 	t.Helper()
@@ -57,8 +47,8 @@ func responses(t *testing.T, tr Transform, g ...[][]float64) [][]float64 {
 	return slices.Collect(slices.Chunk(tensors.MustCopyFlatData[float64](out[0]), len(g[0])*len(g[0][0])))
 }
 
-// gaussian matrix with one draw an entry.
-func gaussian(rng *rand.Rand, rows, columns int) *mat.Dense {
+// normalMatrix has one draw an entry.
+func normalMatrix(rng *rand.Rand, rows, columns int) *mat.Dense {
 	m := mat.NewDense(rows, columns, nil)
 	m.Apply(func(int, int, float64) float64 { return rng.NormFloat64() }, m)
 	return m
@@ -67,7 +57,7 @@ func gaussian(rng *rand.Rand, rows, columns int) *mat.Dense {
 // spectrum returns an orthogonal matrix times a diagonal times another: a matrix of these singular values.
 func spectrum(rng *rand.Rand, columns int, values ...float64) *mat.Dense {
 	var svd mat.SVD
-	svd.Factorize(gaussian(rng, len(values), columns), mat.SVDThin)
+	svd.Factorize(normalMatrix(rng, len(values), columns), mat.SVDThin)
 	var u, v, out mat.Dense
 	svd.UTo(&u)
 	svd.VTo(&v)
@@ -219,7 +209,7 @@ func TestPolarFactor(t *testing.T) {
 		return tensors.MustCopyFlatData[float64](out[0])
 	}
 	for _, d := range [][2]int{{1, 4}, {2, 2}, {3, 3}, {5, 3}, {8, 8}} {
-		m := gaussian(rng, d[0], d[1])
+		m := normalMatrix(rng, d[0], d[1])
 		close(t, fmt.Sprint(d), factor(m), polarOf(m, 1e-12), 1e-11)
 	}
 	for _, c := range []struct {
@@ -232,7 +222,7 @@ func TestPolarFactor(t *testing.T) {
 	close(t, "equal rows and a row of zeros", factor(twins), polarOf(twins, 1e-12), 1e-12)
 	close(t, "zero", factor(mat.NewDense(2, 3, nil)), make([]float64, 6), 0)
 
-	one, two := gaussian(rng, 3, 5), gaussian(rng, 3, 5)
+	one, two := normalMatrix(rng, 3, 5), normalMatrix(rng, 3, 5)
 	out, err := graph.MustNewExec(b, PolarFactor).Call([][][]float64{rowsOf(one), rowsOf(two)})
 	if err != nil {
 		t.Fatal(err)
@@ -285,7 +275,7 @@ func TestWhitenWide(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	var any, good, tall [][][]float64
 	for range 5 {
-		any = append(any, rowsOf(gaussian(rng, 8, 16)))
+		any = append(any, rowsOf(normalMatrix(rng, 8, 16)))
 		good = append(good, rowsOf(spectrum(rng, 16, 3, 2.6, 2.2, 2, 1.7, 1.4, 1.2, 1)))
 		tall = append(tall, transposed(good[len(good)-1]))
 	}
@@ -322,7 +312,7 @@ func TestSWANInvariances(t *testing.T) {
 	var gradients, raw [][][]float64
 	var turns []*mat.Dense
 	for range 3 {
-		g := gaussian(rng, 5, 7) // inputs × outputs
+		g := normalMatrix(rng, 5, 7) // inputs × outputs
 		gradients = append(gradients, rowsOf(g))
 		for _, c := range []float64{1e-5, 3, 1e8} {
 			var by mat.Dense
@@ -359,11 +349,11 @@ func TestSWANInvariances(t *testing.T) {
 // Claim K3 on a least-squares problem: no column sum of the weights moves; in the other layout, no row sum.
 func TestSWANConservesSums(t *testing.T) {
 	rng := rand.New(rand.NewPCG(9, 9))
-	target := rowsOf(gaussian(rng, 4, 6))
+	target := rowsOf(normalMatrix(rng, 4, 6))
 	problem := Problem{Loss: func(p, _ []*graph.Node) *graph.Node {
 		return graph.ReduceAllSum(graph.Square(graph.Sub(p[0], graph.Const(p[0].Graph(), target))))
 	}}
-	start := gaussian(rng, 4, 6)
+	start := normalMatrix(rng, 4, 6)
 	for axis := range 2 {
 		r, err := Minimize(context.Background(), backend.ForTest(t), ready(0.05, ScaleBySWAN{Axis: axis}), problem, scan.Vars{"w": tensors.FromValue(rowsOf(start))}, nil, 50, 0)
 		if err != nil {
@@ -455,7 +445,7 @@ func TestSWANRuns(t *testing.T) {
 			if alone[k] == nil {
 				alone[k] = scan.Vars{}
 			}
-			m := gaussian(rng, d[0], d[1])
+			m := normalMatrix(rng, d[0], d[1])
 			alone[k][name] = tensors.FromValue(rowsOf(m))
 			all = append(all, m.RawMatrix().Data...)
 		}
@@ -497,7 +487,7 @@ func TestSWANRuns(t *testing.T) {
 // loss at other weights behind the view.
 func TestViews(t *testing.T) {
 	rng := rand.New(rand.NewPCG(6, 6))
-	g := gaussian(rng, 4, 12)
+	g := normalMatrix(rng, 4, 12)
 	var want [][]float64
 	for i := range 3 {
 		part := mat.DenseCopyOf(g.Slice(0, 4, 4*i, 4*i+4))
