@@ -90,7 +90,7 @@ the committed notebook shows as holding.`,
 	f.StringArrayVarP(&o.Params, "param", "p", nil, "set a parameter: name=value (repeatable)")
 	f.StringArrayVarP(&o.ParamFiles, "param-file", "f", nil, "set parameters from a YAML file (repeatable)")
 	f.StringVar(&o.Scale, "scale", "", "quick or paper: set the parameter 'scale' where a notebook has it")
-	f.StringVar(&o.Kernel, "kernel", "", "run in this kernel instead of the one each notebook names")
+	f.StringVar(&o.Kernel, "kernel", "", "run in this kernel instead of the one each notebook names (default without XLA: go-pure)")
 	f.IntVarP(&o.Jobs, "jobs", "j", 1, "how many notebooks run at a time")
 	f.DurationVar(&o.CellTimeout, "timeout", 10*time.Minute, "how long a cell may take, 0 for no limit (the default at paper scale)")
 	f.DurationVar(&o.NotebookTimeout, "notebook-timeout", 30*time.Minute, "how long a notebook may take, likewise")

@@ -7,10 +7,8 @@ import (
 	"time"
 
 	"github.com/hindsight-go/hindsight/kernels/browser"
-	"github.com/hindsight-go/hindsight/kernels/internal/repo"
 	"github.com/hindsight-go/hindsight/kernels/junit"
 	"github.com/hindsight-go/hindsight/kernels/runner"
-	"github.com/hindsight-go/hindsight/kernels/setup"
 )
 
 // few are the notebooks that a short run takes.
@@ -29,9 +27,6 @@ func notebooks(ctx context.Context, s *session) ([]junit.Case, error) {
 	}
 	if s.Short {
 		o.Notebooks = few
-	}
-	if setup.PureOnly(s.Root) {
-		o.Kernel = repo.KernelPure
 	}
 	r, err := runner.Run(ctx, o)
 	if r == nil {

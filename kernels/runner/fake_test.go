@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/hindsight-go/hindsight/kernels/internal/repo"
+	"github.com/hindsight-go/hindsight/kernels/kernelspec"
 	"github.com/hindsight-go/hindsight/kernels/notebook"
 	"github.com/hindsight-go/hindsight/kernels/report"
 )
@@ -286,6 +287,29 @@ func TestClaimsAgainstTheCommittedOnes(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Notebooks name the kernel with XLA; where it was not set up they run in the other one, unless it is asked for.
+func TestEnvironmentWithoutXLA(t *testing.T) {
+	c := newCheckout(t)
+	path := c.notebook("x", passing)
+	edit(t, path, "go-test", repo.KernelCPU)
+	c.notebook("y", passing)
+	kernels := func(change func(*Options)) (names []string) {
+		c.log.Reset()
+		for _, n := range c.mustRun(change).Notebooks {
+			names = append(names, n.Kernel)
+		}
+		return names
+	}
+	require.Equal(t, []string{repo.KernelCPU, "go-test"}, kernels(nil), "nothing is set up, and the run says so")
+	require.NoError(t, kernelspec.Pure(c.root, "").Install(c.root))
+	require.Equal(t, []string{repo.KernelPure, "go-test"}, kernels(nil))
+	require.Contains(t, c.log.String(), "set up without XLA, so the kernel is go-pure")
+	require.Equal(t, []string{repo.KernelCPU, repo.KernelCPU}, kernels(func(o *Options) { o.Kernel = repo.KernelCPU }))
+	require.NotContains(t, c.log.String(), "without XLA")
+	require.NoError(t, kernelspec.CPU(c.root, "").Install(c.root))
+	require.Equal(t, []string{repo.KernelCPU, "go-test"}, kernels(nil))
 }
 
 func TestMissingData(t *testing.T) {

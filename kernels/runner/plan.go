@@ -18,6 +18,7 @@ import (
 	"github.com/hindsight-go/hindsight/kernels/notebook"
 	"github.com/hindsight-go/hindsight/kernels/parameter"
 	"github.com/hindsight-go/hindsight/kernels/report"
+	"github.com/hindsight-go/hindsight/kernels/setup"
 )
 
 // task is one notebook to run.
@@ -27,6 +28,7 @@ type task struct {
 	shown  string // path in the repository, or absolute outside of it
 	nb     *notebook.Notebook
 	kernel string
+	moved  bool   // to the pure-Go kernel, because the one it names was not set up
 	scale  string // quick, paper or "" where the notebook has no such parameter
 	values []parameter.Value
 	before *report.Record // claims in the committed outputs, nil for none
@@ -163,6 +165,9 @@ func (o *Options) task(path string, asked []parameter.Setting, code string) (*ta
 	}
 	if t.kernel == "" {
 		t.kernel = repo.KernelCPU
+	}
+	if o.Kernel == "" && t.kernel == repo.KernelCPU && setup.PureOnly(o.Root) {
+		t.kernel, t.moved = repo.KernelPure, true
 	}
 	if err := t.parameters(o.Scale, asked); err != nil {
 		return nil, about(t.shown, err)

@@ -111,6 +111,9 @@ func Run(ctx context.Context, o Options) (*report.Report, error) {
 		}
 	}
 
+	if slices.ContainsFunc(tasks, func(t *task) bool { return t.moved }) {
+		run.progress.Printf("! The environment was set up without XLA, so the kernel is %s, which is slower.", repo.KernelPure)
+	}
 	results := make([]report.Notebook, len(tasks))
 	group, groupCtx := errgroup.WithContext(ctx)
 	group.SetLimit(o.Jobs)
