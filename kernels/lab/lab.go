@@ -113,6 +113,9 @@ type server struct {
 func (s *server) serve(ctx context.Context) error {
 	task := s.o.Out.Task("JupyterLab")
 	task.Note("starting")
+	if trouble := trust(ctx, s.o.Root, s.o.Env); trouble != "" {
+		s.o.Out.Printf("%s", trouble)
+	}
 	s.cmd = exec.Command(s.o.Root.Python(), s.args()...)
 	s.cmd.Dir = s.o.Root.Dir()
 	s.cmd.Env = append(os.Environ(), append(s.o.Env, "JUPYTER_TOKEN="+s.token, "TMPDIR="+s.tmp)...)

@@ -58,7 +58,7 @@ func (h Heat) draw(p *plot.Plot, axes Panel, _ color.Color) (plot.Thumbnailer, e
 			}
 			cell := plotter.XYs{{X: xs[from], Y: ys[i]}, {X: xs[j+1], Y: ys[i]}, {X: xs[j+1], Y: ys[i+1]}, {X: xs[from], Y: ys[i+1]}}
 			// The outline closes the hairline that rounding leaves between cells.
-			p.Add(&plotter.Polygon{XYs: []plotter.XYs{cell}, Color: c, LineStyle: draw.LineStyle{Color: c, Width: vg.Points(0.4)}})
+			p.Add(&plotter.Polygon{XYs: []plotter.XYs{cell}, Color: c, LineStyle: draw.LineStyle{Color: c, Width: vg.Points(0.7)}})
 		}
 	}
 	return nil, nil
