@@ -1,7 +1,7 @@
 // Package functions holds small test problems for optimizers: known values, gradients and minima.
 //
-// One-dimensional ones ([Function]) come as plain Go and as graph code; [Trajectory] follows an optimizer on them, many
-// starts and hyper-parameters at once. The smooth ones of several variables are graph losses over named parameters.
+// A [Function] of one variable comes as plain Go and as graph code; [Trajectory] follows an optimizer on it, many starts
+// and hyper-parameters at once. Losses of several variables are in package optimtest.
 package functions
 
 import (
