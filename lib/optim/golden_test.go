@@ -56,6 +56,20 @@ var optaxCases = map[string]Transform{
 	"clip-norm-adam":         Chain{ClipByGlobalNorm{MaxNorm: 1}, Adam(0.01)},
 	"clip-value-sgd":         Chain{Clip{Max: 0.3}, SGD(0.1)},
 	"cosine-adam":            Chain{ScaleByAdam{}, ScaleByLearningRate{Rate: 0.01, Schedule: Cosine{Steps: 8, End: 0.1}}},
+	"warm-up-sgd":            Chain{ScaleByLearningRate{Rate: 0.1, Schedule: WarmUp{Steps: 4, From: 0.2}}},
+	"step-sgd":               Chain{ScaleByLearningRate{Rate: 0.1, Schedule: StepDecay{Every: 3, By: 0.5}}},
+	"joined-adam":            Chain{ScaleByAdam{}, ScaleByLearningRate{Rate: 0.01, Schedule: WarmUpCosine(3, 8, 0.1)}},
+	"constant-sgd":           Chain{ScaleByLearningRate{Rate: 0.1, Schedule: Constant{By: 0.3}}},
+	"adam-eps-root":          ready(0.01, ScaleByAdam{Eps: 1e-3, Placement: EpsInside}),
+	"l2-adam":                Chain{AddL2(0.1), Adam(0.01)},
+	"adamw-masked":           ready(0.01, ScaleByAdam{}, AddDecayedWeights{Decay: 0.1, Where: Matrices}),
+	"average-momentum":       Chain{Trace{Average: true}, Scale{By: -0.1}},
+	"rmsprop-nesterov-optax": ready(0.01, ScaleByRMS{Decay: 0.9, EpsInside: true}, Trace{Nesterov: true}),
+	"clip-block-rms-sgd":     ready(0.1, ClipByBlockRMS{Max: 0.3}),
+	"param-block-rms-sgd":    ready(0.1, ScaleByParamRMS{}),
+	"accumulate-adam":        Chain{Accumulate{Every: 3, Inner: Adam(0.01)}},
+	"partition":              Chain{Partition{{Name: "m", Where: Matrices, Transform: Momentum(0.1, 0.9)}, {Name: "v", Transform: Adam(0.01)}}},
+	"freeze":                 Chain{Partition{{Name: "still", Where: ByPath("a"), Transform: Freeze{}}, {Name: "v", Transform: Adam(0.01)}}},
 }
 
 // torchCases write PyTorch's optimizers in our parts. Its NAdam has a schedule of its own, and its Adafactor another

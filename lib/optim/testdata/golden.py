@@ -16,6 +16,23 @@ grads = [{"a": rng.normal(size=(3, 2)) * 0.5, "b": rng.normal(size=4) * 2} for _
 grads[3]["b"][1] = 0.0  # a zero entry, and a zero tensor
 grads[6]["a"][:] = 0.0
 
+# optax computes some schedules in float32, from its int32 count: widened here.
+wide = lambda schedule: lambda count: schedule(count.astype(np.float64))
+
+
+def accumulated(tx, every):
+    """The mean of several gradients at once: optax.MultiSteps in float64, where it has float32."""
+    def update(g, state, p):
+        inner, total, n = state
+        total, n = jax.tree.map(np.add, total, g), n + 1
+        if n % every:
+            return jax.tree.map(np.zeros_like, g), (inner, total, n)
+        u, inner = tx.update(jax.tree.map(lambda x: x / every, total), inner, p)
+        return u, (inner, jax.tree.map(np.zeros_like, g), n)
+
+    return optax.GradientTransformation(lambda p: (tx.init(p), jax.tree.map(np.zeros_like, p), 0), update)
+
+
 cases = {
     "sgd": optax.sgd(0.1),
     "momentum": optax.sgd(0.1, momentum=0.9),
@@ -38,6 +55,20 @@ cases = {
     "clip-norm-adam": optax.chain(optax.clip_by_global_norm(1.0), optax.adam(0.01)),
     "clip-value-sgd": optax.chain(optax.clip(0.3), optax.sgd(0.1)),
     "cosine-adam": optax.adam(optax.cosine_decay_schedule(0.01, 8, alpha=0.1)),
+    "warm-up-sgd": optax.sgd(wide(optax.linear_schedule(0.02, 0.1, 4))),
+    "step-sgd": optax.sgd(wide(optax.exponential_decay(0.1, 3, 0.5, staircase=True))),
+    "joined-adam": optax.adam(wide(optax.join_schedules([optax.linear_schedule(0.0, 0.01, 3), optax.cosine_decay_schedule(0.01, 5, alpha=0.1)], [3]))),
+    "constant-sgd": optax.sgd(optax.constant_schedule(0.03)),
+    "adam-eps-root": optax.adam(0.01, eps=0.0, eps_root=1e-3),
+    "l2-adam": optax.chain(optax.add_decayed_weights(0.1), optax.adam(0.01)),
+    "adamw-masked": optax.adamw(0.01, weight_decay=0.1, mask={"a": True, "b": False}),
+    "average-momentum": optax.chain(optax.ema(0.9, debias=False), optax.scale(-0.1)),
+    "rmsprop-nesterov-optax": optax.rmsprop(0.01, momentum=0.9, nesterov=True),
+    "clip-block-rms-sgd": optax.chain(optax.clip_by_block_rms(0.3), optax.sgd(0.1)),
+    "param-block-rms-sgd": optax.chain(optax.scale_by_param_block_rms(), optax.sgd(0.1)),
+    "accumulate-adam": accumulated(optax.adam(0.01), 3),
+    "partition": optax.partition({"m": optax.sgd(0.1, momentum=0.9), "v": optax.adam(0.01)}, {"a": "m", "b": "v"}),
+    "freeze": optax.partition({"still": optax.set_to_zero(), "v": optax.adam(0.01)}, {"a": "still", "b": "v"}),
 }
 
 
