@@ -2,7 +2,7 @@ package optim
 
 import "github.com/gomlx/gomlx/core/graph"
 
-// Clip limits every entry to [−Max, Max]. Hyper-parameter: "max_value".
+// Clip limits every entry to [−Max, Max]; NaN stays NaN. Hyper-parameter: "max_value".
 type Clip struct {
 	stateless
 	Max float64 // above 0
@@ -13,8 +13,10 @@ var _ Transform = Clip{}
 // Update implements Transform.
 func (c Clip) Update(s *Step, updates []*graph.Node, _ State) ([]*graph.Node, State) {
 	return each(updates, func(_ int, u *graph.Node) *graph.Node {
-		limit := along(s.Hyper("max_value", c.Max, u.DType()), u)
-		return graph.Max(graph.Min(u, limit), graph.Neg(limit))
+		limit := graph.BroadcastToDims(along(s.Hyper("max_value", c.Max, u.DType()), u), u.Shape().Dimensions...)
+		// By comparisons: XLA's Min and Max on the CPU would take the limit for a NaN.
+		u = graph.Where(graph.GreaterThan(u, limit), limit, u)
+		return graph.Where(graph.LessThan(u, graph.Neg(limit)), graph.Neg(limit), u)
 	}), nil
 }
 
