@@ -5,10 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"runtime"
+	"time"
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/hindsight-go/hindsight/lib/curvature"
 	"github.com/hindsight-go/hindsight/lib/data"
@@ -37,6 +40,10 @@ type SharpnessConfig struct {
 	// 5; 5; 3; 0.98.
 	Lambda, Tau, Beta float64
 	Lookback, Start   int
+	// Augment changes the inputs of a minibatch before training sees them, e.g. [CropAndFlip]; nil: nothing.
+	Augment func(s *scan.Step, x *graph.Node) *graph.Node
+	// Probe is how many training examples, the first ones, loss and sharpness are measured on; default all.
+	Probe int
 	// Vary names hyper-parameters that a run may change without compiling again: "learning_rate", "momentum",
 	// "weight_decay"; "rho"; "trajectory_weight", "temperature", "start_epoch", "teacher_decay".
 	Vary optim.Hyper
@@ -77,10 +84,18 @@ func (c SharpnessConfig) complete() (SharpnessConfig, error) {
 	for name, d := range map[string]*data.Dataset{"Train": c.Train, "Test": c.Test} {
 		if d == nil || d.Rows() == 0 || d.Labels == nil || len(d.Classes) < 2 {
 			bad("%s must hold labelled examples of at least two classes", name)
+			continue
 		}
+		errs = append(errs, d.Validate())
 	}
 	if c.Train != nil && (c.Batch < 1 || c.Batch > c.Train.Rows()) {
 		bad("Batch is %d, must be between 1 and %d, the number of examples", c.Batch, c.Train.Rows())
+	}
+	if c.Train != nil && c.Probe == 0 {
+		c.Probe = c.Train.Rows()
+	}
+	if c.Train != nil && (c.Probe < 1 || c.Probe > c.Train.Rows()) {
+		bad("Probe is %d, must be between 1 and %d, the number of examples", c.Probe, c.Train.Rows())
 	}
 	if c.Epochs < 1 {
 		bad("Epochs is %d, must be at least 1", c.Epochs)
@@ -95,9 +110,20 @@ func (c SharpnessConfig) complete() (SharpnessConfig, error) {
 type SharpnessTrainer struct {
 	config     SharpnessConfig
 	program    *optim.Program
+	fixed      scan.Vars // inputs that all runs share
 	epochSteps int
-	products   int
+	work       work
 	memory     int64
+}
+
+// Passes are how often a step goes through the network, counted in its graph.
+type Passes struct{ Forward, Backward float64 }
+
+// work is what a step's graph holds while it is built.
+type work struct {
+	forward int // evaluations of the network
+	each    int // products in one of them
+	all     int // products in the step
 }
 
 // SharpnessRun is one training run of a [SharpnessTrainer].
@@ -114,12 +140,11 @@ type SharpnessRun struct {
 
 // SharpnessCurves are what a run measured: one value an epoch, after it, from the first on.
 type SharpnessCurves struct {
-	TrainLoss []float64 // mean cross-entropy on all training examples and their noisy labels, without SAF's or MESA's term
+	TrainLoss []float64 // mean cross-entropy on the training examples and their noisy labels, without SAF's or MESA's term
 	Accuracy  []float64 // on the test examples, in [0, 1]
 	Sharpness []float64 // R of the training loss; see [curvature.Sharpness]
 	Gradient  []float64 // ‖∇L‖ of the training loss
 	Params    scan.Vars // at the end
-	Landscape curvature.Landscape
 	Mode      scan.Mode
 	Why       string
 }
@@ -138,7 +163,7 @@ func NewSharpnessTrainer(b compute.Backend, config SharpnessConfig) (*SharpnessT
 	})
 	var objective optim.Objective
 	plain := optim.Supervised{
-		Outputs:   func(p, data []*graph.Node) *graph.Node { return c.Model.Apply(p, data[0]) },
+		Outputs:   func(p, data []*graph.Node) *graph.Node { return t.outputs(p, data[0]) },
 		Criterion: func(z *graph.Node, data []*graph.Node) *graph.Node { return CrossEntropy(z, data[1]) },
 	}
 	switch c.Method {
@@ -159,10 +184,15 @@ func NewSharpnessTrainer(b compute.Backend, config SharpnessConfig) (*SharpnessT
 	}
 	problem := optim.Problem{
 		Objective: objective,
-		Data:      func(s *scan.Step) []*graph.Node { return s.Batch(c.Batch, "x", "y", "index") },
+		Data:      t.batch,
 		Observe:   t.observe,
 		Loop:      scan.Loop{Name: c.Method, TraceEvery: t.epochSteps, Progress: c.Progress},
 	}
+	index := make([]int32, c.Train.Rows())
+	for i := range index {
+		index[i] = int32(i)
+	}
+	t.fixed = scan.Vars{"x": c.Train.Features(), "index": tensors.FromValue(index), "test_x": c.Test.Features(), "test_y": c.Test.LabelTensor()}
 	inputs, err := t.inputs(SharpnessRun{})
 	if err != nil {
 		return nil, err
@@ -175,9 +205,13 @@ func NewSharpnessTrainer(b compute.Backend, config SharpnessConfig) (*SharpnessT
 	return t, err
 }
 
-// MatrixProducts counts the products of matrices in the graph of a training step. A pass of an MLP of L layers forward
-// has L, one backward 2L.
-func (t *SharpnessTrainer) MatrixProducts() int { return t.products }
+// Passes of a training step through the network: forward, the evaluations of the network that its graph holds; backward,
+// the products of matrices and the convolutions it holds beside theirs, over twice those of one evaluation. What measures
+// is not part of the step.
+func (t *SharpnessTrainer) Passes() Passes {
+	w := t.work
+	return Passes{float64(w.forward), float64(w.all-w.forward*w.each) / float64(2*w.each)}
+}
 
 // MemoryBytes is what the method remembers beside the optimizer's state.
 func (t *SharpnessTrainer) MemoryBytes() int64 { return t.memory }
@@ -185,21 +219,49 @@ func (t *SharpnessTrainer) MemoryBytes() int64 { return t.memory }
 // EpochSteps is the number of steps of an epoch.
 func (t *SharpnessTrainer) EpochSteps() int { return t.epochSteps }
 
-// observe measures at the weights after the step.
-func (t *SharpnessTrainer) observe(s *scan.Step, o optim.Observation) {
-	t.products = 0
-	for _, n := range s.Graph().Nodes() {
-		if n.Type() == graph.NodeTypeDotGeneral {
-			t.products++
+// batch begins a step.
+func (t *SharpnessTrainer) batch(s *scan.Step) []*graph.Node {
+	t.work = work{}
+	out := s.Batch(t.config.Batch, "x", "y", "index")
+	if t.config.Augment != nil {
+		out[0] = t.config.Augment(s, out[0])
+	}
+	return out
+}
+
+// outputs is the network, counted.
+func (t *SharpnessTrainer) outputs(p []*graph.Node, x *graph.Node) *graph.Node {
+	before := products(x.Graph())
+	z := t.config.Model.Apply(p, x)
+	t.work.forward, t.work.each = t.work.forward+1, products(x.Graph())-before
+	if n := len(t.config.Train.Classes); z.Rank() != 2 || z.Shape().Dim(1) != n {
+		panic(fmt.Errorf("nets: SharpnessConfig: Model's outputs are %s, must be a row of %d, the number of classes, for each example", z.Shape(), n))
+	}
+	return z
+}
+
+// products counts the products of matrices and the convolutions of a graph.
+func products(g *graph.Graph) (n int) {
+	for _, node := range g.Nodes() {
+		if t := node.Type(); t == graph.NodeTypeDotGeneral || t == graph.NodeTypeConvGeneral {
+			n++
 		}
 	}
+	return n
+}
+
+// observe measures at the weights after the step.
+func (t *SharpnessTrainer) observe(s *scan.Step, o optim.Observation) {
+	t.work.all = products(s.Graph())
 	after := make([]*graph.Node, len(o.Params))
 	for i, p := range o.Params {
 		after[i] = graph.Add(p.Value, o.Updates[i])
 	}
-	loss := func(p []*graph.Node) *graph.Node {
-		return CrossEntropy(t.config.Model.Apply(p, s.Input("x")), s.Input("y"))
+	x, y := s.Input("x"), s.Input("y")
+	if n := t.config.Probe; n < x.Shape().Dim(0) {
+		x, y = graph.Slice(x, graph.AxisRange(0, n)), graph.Slice(y, graph.AxisRange(0, n))
 	}
+	loss := func(p []*graph.Node) *graph.Node { return CrossEntropy(t.config.Model.Apply(p, x), y) }
 	r, norm := curvature.Sharpness(loss, after, t.config.Rho)
 	hits := Correct(t.config.Model.Apply(after, s.Input("test_x")), s.Input("test_y"))
 	s.Trace("train_loss", loss(after))
@@ -213,14 +275,9 @@ func (t *SharpnessTrainer) inputs(run SharpnessRun) (scan.Vars, error) {
 	if err != nil {
 		return nil, err
 	}
-	index := make([]int32, train.Rows())
-	for i := range index {
-		index[i] = int32(i)
-	}
-	return scan.Vars{
-		"x": train.Features(), "y": train.LabelTensor(), "index": tensors.FromValue(index),
-		"test_x": t.config.Test.Features(), "test_y": t.config.Test.LabelTensor(),
-	}, nil
+	out := maps.Clone(t.fixed)
+	out["y"] = train.LabelTensor()
+	return out, nil
 }
 
 // Run trains from the seed's first weights. When the context ends, or the loss is no longer finite, the curves hold what
@@ -252,11 +309,62 @@ func (t *SharpnessTrainer) Run(ctx context.Context, run SharpnessRun) (*Sharpnes
 			*to = append(*to, float64(v))
 		}
 	}
-	out.Landscape = curvature.Landscape{
-		Params: r.Params, Data: []*tensors.Tensor{inputs["x"], inputs["y"]},
-		Loss: func(p, data []*graph.Node) *graph.Node {
-			return CrossEntropy(t.config.Model.Apply(p, data[0]), data[1])
-		},
-	}
 	return out, err
+}
+
+// RunAll does several runs, as many at once as there are processors, and returns their curves in order. The first error
+// ends all.
+func (t *SharpnessTrainer) RunAll(ctx context.Context, runs []SharpnessRun) ([]*SharpnessCurves, error) {
+	out := make([]*SharpnessCurves, len(runs))
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(runtime.NumCPU())
+	for i, run := range runs {
+		group.Go(func() (err error) {
+			out[i], err = t.Run(ctx, run)
+			return err
+		})
+	}
+	return out, group.Wait()
+}
+
+// StepTimes compares what a training step takes, without measuring: the time of each trainer's in units of the first's.
+// Each does all but one of an epoch's steps in turn, for a number of rounds; the best of a trainer's rounds counts, which
+// leaves out what else the machine did.
+func StepTimes(ctx context.Context, rounds int, trainers ...*SharpnessTrainer) ([]float64, error) {
+	if rounds < 1 || len(trainers) == 0 {
+		return nil, fmt.Errorf("nets: StepTimes: rounds is %d of %d trainers, must be at least 1 of 1", rounds, len(trainers))
+	}
+	best := make([]float64, len(trainers))
+	for round := range rounds + 1 {
+		for i, t := range trainers {
+			if t.epochSteps < 2 {
+				return nil, fmt.Errorf("nets: StepTimes: an epoch of trainer %d has %d step, must be at least 2", i, t.epochSteps)
+			}
+			inputs, err := t.inputs(SharpnessRun{})
+			if err != nil {
+				return nil, err
+			}
+			start, steps := t.config.Model.Init(0), t.epochSteps-1
+			began := time.Now()
+			if _, err := t.program.Run(ctx, start, inputs, t.config.Vary, steps, 0); err != nil {
+				return nil, err
+			}
+			took := time.Since(began).Seconds() / float64(steps)
+			if round <= 1 || took < best[i] { // round 0 warms up
+				best[i] = took
+			}
+		}
+	}
+	for i := len(best) - 1; i >= 0; i-- {
+		best[i] /= best[0]
+	}
+	return best, ctx.Err()
+}
+
+// Landscape is the loss of a classifier on given examples around its weights, to measure.
+func (m Model) Landscape(params scan.Vars, d *data.Dataset) curvature.Landscape {
+	return curvature.Landscape{
+		Params: params, Data: []*tensors.Tensor{d.Features(), d.LabelTensor()},
+		Loss: func(p, data []*graph.Node) *graph.Node { return CrossEntropy(m.Apply(p, data[0]), data[1]) },
+	}
 }

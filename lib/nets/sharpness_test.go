@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 
 	"github.com/hindsight-go/hindsight/lib/backend"
@@ -46,39 +47,43 @@ func cloudConfig(t *testing.T, method string) SharpnessConfig {
 func TestSharpnessTrainer(t *testing.T) {
 	ctx, b := context.Background(), backend.ForTest(t)
 	trained := map[string]scan.Vars{}
+	var trainers []*SharpnessTrainer
 	for method, want := range map[string]struct {
-		products int
-		memory   int64
+		passes Passes
+		memory int64
 	}{
-		"sgd":  {2 + 4, 0},
-		"saf":  {2 + 4, 4 * 3 * 100 * 3},
-		"mesa": {2*2 + 4, 4 * (4*16 + 16 + 16*3 + 3)},
-		"sam":  {2*2 + 2*4, 0},
+		"sgd":  {Passes{1, 1}, 0},
+		"saf":  {Passes{1, 1}, 4 * 3 * 100 * 3},
+		"mesa": {Passes{2, 1}, 4 * (4*16 + 16 + 16*3 + 3)},
+		"sam":  {Passes{2, 2}, 0},
 	} {
 		trainer, err := NewSharpnessTrainer(b, cloudConfig(t, method))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := trainer.MatrixProducts(); got != want.products {
-			t.Errorf("%s: %d products of matrices a step, want %d", method, got, want.products)
+		if got := trainer.Passes(); got != want.passes {
+			t.Errorf("%s: %+v a step, want %+v", method, got, want.passes)
 		}
 		if got := trainer.MemoryBytes(); got != want.memory {
 			t.Errorf("%s remembers %d bytes, want %d", method, got, want.memory)
 		}
-		r, err := trainer.Run(ctx, SharpnessRun{Seed: 1, Noise: 0.2, Epochs: 4})
+		trainers = append(trainers, trainer)
+		all, err := trainer.RunAll(ctx, []SharpnessRun{{Seed: 1, Noise: 0.2, Epochs: 4}, {Seed: 1, Noise: 0.2}})
 		if err != nil {
 			t.Fatal(err)
 		}
-		trained[method] = r.Params
-		if r, err = trainer.Run(ctx, SharpnessRun{Seed: 1, Noise: 0.2}); err != nil {
-			t.Fatal(err)
-		}
+		trained[method] = all[0].Params
+		r := all[1]
 		last := len(r.Accuracy) - 1
 		if last != 8 || r.Accuracy[last] < 0.7 || r.TrainLoss[last] >= r.TrainLoss[0] {
 			t.Errorf("%s: accuracies %.2f and losses %.3f: it does not learn", method, r.Accuracy, r.TrainLoss)
 		}
 		// What the run traced is what the landscape at its end measures.
-		s, err := r.Landscape.Sharpness(b, 0.05)
+		noisy, err := cloudConfig(t, method).Train.WithNoisyLabels(0.2, 501)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, err := trainer.config.Model.Landscape(r.Params, noisy).Sharpness(b, 0.05)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -87,6 +92,13 @@ func TestSharpnessTrainer(t *testing.T) {
 				t.Errorf("%s: %s is %g, was traced as %g", method, what, pair[0], pair[1])
 			}
 		}
+	}
+	times, err := StepTimes(ctx, 2, trainers...)
+	if err != nil || len(times) != 4 || times[0] != 1 || slices.Min(times) <= 0 {
+		t.Errorf("times of a step in units of the first's: %v (%v)", times, err)
+	}
+	if _, err := StepTimes(ctx, 0, trainers...); err == nil {
+		t.Error("no rounds gave no error")
 	}
 	differ := func(method string) (most float64) {
 		for path, v := range trained["sgd"] {
@@ -107,15 +119,43 @@ func TestSharpnessTrainer(t *testing.T) {
 	}
 }
 
+// Training sees the augmented inputs, loss and sharpness are those of the first examples as they are.
+func TestSharpnessTrainerProbe(t *testing.T) {
+	b := backend.ForTest(t)
+	c := cloudConfig(t, "saf")
+	c.Probe, c.Epochs = 32, 5
+	c.Augment = func(s *scan.Step, x *graph.Node) *graph.Node { return graph.Add(x, s.Normal(x.Shape())) }
+	trainer, err := NewSharpnessTrainer(b, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := trainer.Run(context.Background(), SharpnessRun{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, err := c.Train.First(32)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := c.Model.Landscape(r.Params, first).Sharpness(b, 0.05)
+	if err != nil || math.Abs(s.Loss-r.TrainLoss[4]) > 1e-5 || math.Abs(s.Sharpness-r.Sharpness[4]) > 1e-5 {
+		t.Errorf("measured %+v (%v), traced the loss %g and R %g", s, err, r.TrainLoss[4], r.Sharpness[4])
+	}
+}
+
 // A slider's value gives what a configuration with that value gives.
 func TestSharpnessTrainerVary(t *testing.T) {
 	ctx, b := context.Background(), backend.ForTest(t)
-	run := func(c SharpnessConfig, hyper optim.Hyper) []float64 {
+	compiled := func(c SharpnessConfig) *SharpnessTrainer {
 		t.Helper()
 		trainer, err := NewSharpnessTrainer(b, c)
 		if err != nil {
 			t.Fatal(err)
 		}
+		return trainer
+	}
+	run := func(trainer *SharpnessTrainer, hyper optim.Hyper) []float64 {
+		t.Helper()
 		r, err := trainer.Run(ctx, SharpnessRun{Hyper: hyper})
 		if err != nil {
 			t.Fatal(err)
@@ -125,14 +165,15 @@ func TestSharpnessTrainerVary(t *testing.T) {
 	fixed, slider := cloudConfig(t, "mesa"), cloudConfig(t, "mesa")
 	fixed.Lambda, fixed.Beta = 2, 0.9
 	slider.Vary = optim.Hyper{"trajectory_weight": {0.8}, "teacher_decay": {0.98}}
-	want := run(fixed, nil)
-	got := run(slider, optim.Hyper{"trajectory_weight": {2}, "teacher_decay": {0.9}})
+	want := run(compiled(fixed), nil)
+	trainer := compiled(slider)
+	got := run(trainer, optim.Hyper{"trajectory_weight": {2}, "teacher_decay": {0.9}})
 	for i := range want {
 		if math.Abs(got[i]-want[i]) > 1e-5 {
 			t.Fatalf("losses %v, want %v", got, want)
 		}
 	}
-	if slices.Equal(run(slider, nil), got) {
+	if slices.Equal(run(trainer, nil), got) {
 		t.Error("the slider changes nothing")
 	}
 }
@@ -145,10 +186,23 @@ func TestSharpnessErrors(t *testing.T) {
 		"Batch is 101, must be between 1 and 100":             change(func(c *SharpnessConfig) { c.Batch = 101 }),
 		"Epochs is -1, must be at least 1":                    change(func(c *SharpnessConfig) { c.Epochs = -1 }),
 		"Rho is -1, must be positive":                         change(func(c *SharpnessConfig) { c.Rho = -1 }),
-		"Model is empty":                                      change(func(c *SharpnessConfig) { c.Model = Model{} }),
-		"Test must hold labelled examples":                    change(func(c *SharpnessConfig) { c.Test = nil }),
-		"SAF: Start is 1, must be at least Lookback, 2":       change(func(c *SharpnessConfig) { c.Start = 1 }),
-		`hyper-parameter "slider" is unknown`:                 change(func(c *SharpnessConfig) { c.Vary = optim.Hyper{"slider": {1}} }),
+		"Probe is 101, must be between 1 and 100":             change(func(c *SharpnessConfig) { c.Probe = 101 }),
+		"label 0 is 3, must be between 0 and 2": change(func(c *SharpnessConfig) {
+			d := *c.Train
+			d.Labels = append([]int32{3}, d.Labels[1:]...)
+			c.Train = &d
+		}),
+		"Model's outputs are (Float32)[16, 4], must be a row of 3": change(func(c *SharpnessConfig) {
+			m, err := MLP("relu", 4, 4)
+			if err != nil {
+				t.Fatal(err)
+			}
+			c.Model = m
+		}),
+		"Model is empty":                                change(func(c *SharpnessConfig) { c.Model = Model{} }),
+		"Test must hold labelled examples":              change(func(c *SharpnessConfig) { c.Test = nil }),
+		"SAF: Start is 1, must be at least Lookback, 2": change(func(c *SharpnessConfig) { c.Start = 1 }),
+		`hyper-parameter "slider" is unknown`:           change(func(c *SharpnessConfig) { c.Vary = optim.Hyper{"slider": {1}} }),
 	} {
 		if _, err := NewSharpnessTrainer(b, c); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want an error that holds %q", err, want)
