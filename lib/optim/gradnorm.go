@@ -13,7 +13,6 @@ import (
 //
 // Source: Ma et al. (2025), SWAN: SGD with Normalization and Whitening Enables Stateless LLM Training, section 3.
 type GradNorm struct {
-	stateless
 	// Axis is averaged over: 0, the inputs of weights stored inputs × outputs (the default), or 1, the inputs where they
 	// are stored outputs × inputs.
 	Axis int

@@ -18,7 +18,6 @@ import (
 // Hyper-parameter: "beta". Source: Ma et al. (2025), SWAN, section 3 and its algorithm of Newton–Schulz whitening; the
 // scaling by ‖GGᵀ‖, without which it diverges, is not in that listing.
 type GradWhiten struct {
-	stateless
 	Iterations int     // k, at least 1; default 10
 	Beta       float64 // step size β in (0, 1); default ½, which converges; 0.8 lifts small singular values faster and leaves them in about [0.5, 1.6]
 	// Exact takes singular vectors in place of the iteration. It costs several times as much.
