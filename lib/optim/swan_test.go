@@ -400,6 +400,24 @@ func TestSWANDegenerate(t *testing.T) {
 		}
 	}
 
+	// Short floats are whitened in float32: the result is that of float64, rounded.
+	e, err := graph.NewExec(backend.ForTest(t), func(g *graph.Node) *graph.Node {
+		short := graph.ConvertDType(g, dtypes.BFloat16)
+		out, _ := ScaleBySWAN{Axis: 1, Alpha: 1}.Update(&Step{Params: []Param{{Path: "w", Value: short}}, Count: graph.Scalar(g.Graph(), dtypes.Int64, 1)}, []*graph.Node{short}, nil)
+		if out[0].DType() != dtypes.BFloat16 {
+			t.Errorf("the update is %s, want BFloat16", out[0].DType())
+		}
+		return graph.ConvertDType(out[0], dtypes.Float64)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	short, err := e.Call(factG)
+	if err != nil {
+		t.Fatal(err)
+	}
+	close(t, "bfloat16", tensors.MustCopyFlatData[float64](short[0]), scaled(factWhite, 2), 0.01)
+
 	// In float32 rounding must not turn a constant column into noise of size 1.
 	constant := make([]float32, 1000)
 	for i := range constant {
@@ -504,6 +522,13 @@ func TestViews(t *testing.T) {
 	if whole := response(t, ScaleBySWAN{}, rowsOf(g)); farthestOf(whole, split) < 1e-3 {
 		t.Error("whole and split are the same")
 	}
+	const fused = "block_00/attn/qkv_proj/weights" // the preset splits it by its name
+	gradient := tensors.FromFlatDataAndDimensions(slices.Clone(g.RawMatrix().Data), 1, 4, 12)
+	r, err := Minimize(context.Background(), backend.ForTest(t), SWAN(1), feed(0), scan.Vars{fused: tensors.FromShape(shapes.Make(dtypes.Float64, 4, 12))}, scan.Vars{"g": gradient}, 1, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	close(t, "preset", tensors.MustCopyFlatData[float64](r.Params[fused]), scaled(split, -1), 1e-12)
 	none := func(Param) bool { return false }
 	close(t, "not wanted", response(t, SplitOutputs{Where: none, Parts: 5, Inner: ScaleBySWAN{}}, rowsOf(g)), response(t, ScaleBySWAN{}, rowsOf(g)), 0)
 
