@@ -39,10 +39,13 @@ type training struct {
 	rows, batch, steps int
 }
 
+// modes of running, by what the command line calls them.
+var modes = map[string]scan.Mode{"step": scan.Stepwise, "fused": scan.Fused}
+
 // prepare compiles it. mode says how it runs: "step" calls each step, "fused" has
 // all in one executable.
 func (t training) prepare(ctx context.Context, b compute.Backend, mode string) (subject, error) {
-	how, ok := map[string]scan.Mode{"step": scan.Stepwise, "fused": scan.Fused}[mode]
+	how, ok := modes[mode]
 	if !ok {
 		return subject{}, fmt.Errorf("subject: mode is %q, must be step or fused", mode)
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/gomlx/core/graph"
@@ -17,8 +18,14 @@ import (
 func init() { subjects["update"] = update }
 
 // update is one update of an optimizer on the parameters of a small transformer,
-// ten million in 121 tensors, from given gradients, in place.
-func update(ctx context.Context, b compute.Backend, method string) (subject, error) {
+// ten million in 121 tensors, from given gradients. The argument is its name and
+// "step", a call each, in place, or "fused", many in one executable.
+func update(ctx context.Context, b compute.Backend, argument string) (subject, error) {
+	method, mode, _ := strings.Cut(argument, " ")
+	how, ok := modes[mode]
+	if !ok {
+		return subject{}, fmt.Errorf("subject: mode is %q, must be step or fused", mode)
+	}
 	t, err := asPeers(method)
 	if err != nil {
 		return subject{}, err
@@ -68,7 +75,7 @@ func update(ctx context.Context, b compute.Backend, method string) (subject, err
 	for i, name := range names {
 		state["state:"+name] = values[i]
 	}
-	program, err := scan.Compile(b, scan.Loop{Name: method, Mode: scan.Stepwise, Step: func(s *scan.Step) {
+	program, err := scan.Compile(b, scan.Loop{Name: method, Mode: how, Chunk: updates, Step: func(s *scan.Step) {
 		var nodes, gradients []*graph.Node
 		for _, path := range paths {
 			nodes, gradients = append(nodes, s.Get("param:"+path)), append(gradients, s.Input(path))
@@ -96,12 +103,14 @@ func update(ctx context.Context, b compute.Backend, method string) (subject, err
 	for _, path := range paths {
 		check = append(check, floats(r.State["param:"+path])[0])
 	}
-	const steps = 100 // the first of them leaves the last sample's state alone, the others work in place
 	return subject{check: check, sample: func(ctx context.Context) (int, error) {
-		r, err = program.Resume(ctx, r, inputs, steps)
-		return steps, err
+		r, err = program.Resume(ctx, r, inputs, updates)
+		return updates, err
 	}}, nil
 }
+
+// updates of a sample. The first leaves the last sample's state alone, the others work in place.
+const updates = 100
 
 // asPeers is an optimizer of the registry, in the peers' convention where that is another arithmetic.
 func asPeers(method string) (optim.Transform, error) {

@@ -1,4 +1,7 @@
-"""One update of an optimizer of optax on ten million parameters, in place: `update_jax.py NAME`."""
+"""One update of an optimizer of optax on ten million parameters: `update_jax.py NAME step|fused`.
+
+step: one jitted call an update, in place; fused: all updates in jax.lax.scan.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +41,8 @@ OPTIMIZERS = {
 
 
 def main() -> None:
-    optimizer = OPTIMIZERS[sys.argv[1]]()
+    name, mode = sys.argv[1:]
+    optimizer = OPTIMIZERS[name]()
     params, gradients = jax.device_put(models.updated())
 
     @partial(jax.jit, donate_argnums=(0, 1))
@@ -46,12 +50,19 @@ def main() -> None:
         updates, memory = optimizer.update(gradients, memory, params)
         return optax.apply_updates(params, updates), memory
 
+    @partial(jax.jit, donate_argnums=(0, 1), static_argnums=3)
+    def scanned(params: Any, memory: Any, gradients: Any, steps: int) -> tuple[Any, Any]:
+        return jax.lax.scan(lambda state, _: (update(*state, gradients), None), (params, memory), length=steps)[0]
+
     memory = jax.jit(optimizer.init)(params)
 
     def run(steps: int) -> int:
         nonlocal params, memory
-        for _ in range(steps):
-            params, memory = update(params, memory, gradients)
+        if mode == "fused":
+            params, memory = scanned(params, memory, gradients, steps)
+        else:
+            for _ in range(steps):
+                params, memory = update(params, memory, gradients)
         jax.block_until_ready((params, memory))
         return steps
 
