@@ -135,8 +135,9 @@ func NewFitter(b compute.Backend, config FitConfig) (*Fitter, error) {
 			return nil, err
 		}
 	}
+	shared := []*tensors.Tensor{f.inputs["x"], f.inputs["y"]}
 	if config.Test == nil {
-		return f, nil
+		return f, onDevice(b, shared)
 	}
 	for from := 0; from < config.Test.Rows(); from += pieceRows {
 		var rows []int
@@ -148,12 +149,27 @@ func NewFitter(b compute.Backend, config FitConfig) (*Fitter, error) {
 			return nil, err
 		}
 		f.pieces = append(f.pieces, piece{part.Features(), part.LabelTensor()})
+		shared = append(shared, f.pieces[len(f.pieces)-1].x, f.pieces[len(f.pieces)-1].y)
+	}
+	if err := onDevice(b, shared); err != nil {
+		return nil, err
 	}
 	f.test, err = graph.NewExec(b, func(nodes []*graph.Node) *graph.Node {
 		n, end := len(config.Model.Params), len(nodes)-2
 		return Correct(config.Model.evaluate(nodes[:n], nodes[n:end], nodes[end]), nodes[end+1])
 	})
 	return f, err
+}
+
+// onDevice moves what several runs share before they do: a tensor on its way to the device looks freed to whoever else
+// asks for it.
+func onDevice(b compute.Backend, shared []*tensors.Tensor) error {
+	for _, t := range shared {
+		if err := t.MaterializeOnDevice(b, true, 0); err != nil {
+			return fmt.Errorf("nets: moving the data to the device: %w", err)
+		}
+	}
+	return nil
 }
 
 // batch is the step's minibatch, augmented.

@@ -106,6 +106,9 @@ func NewLanguageTrainer(b compute.Backend, config LanguageConfig) (*LanguageTrai
 	}
 	held := config.Source.Validation()
 	t.held = tensors.FromFlatDataAndDimensions(held, len(held)/data.SequenceLength, data.SequenceLength)
+	if err := onDevice(b, []*tensors.Tensor{t.held}); err != nil {
+		return nil, err
+	}
 	t.validation, err = graph.NewExec(b, func(nodes []*graph.Node) *graph.Node {
 		n := len(config.Model.Params)
 		return NextToken(config.Model, nodes[:n], nodes[n])
