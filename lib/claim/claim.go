@@ -1,7 +1,7 @@
 // Package claim says what a paper claims, how it is judged, what was measured, and whether it holds.
 //
-// A criterion is code over measured values: [Ordering], [AtLeast], [AtMost], [Within], [Slope], [Ratio], [Equal], [All].
-// Each returns a [Finding]; [Record.Add] puts it beside the claim's words. A claim over nothing, or over NaN, never
+// A criterion is code over measured values: [Below], [EveryBelow] and [Decreasing] judge an order, [AtLeast], [AtMost],
+// [Within] and [Equal] every value, [Ratio] pairs and [Slope] curves; [All] joins several. Each returns a [Finding]; [Record.Add] puts it beside the claim's words. A claim over nothing, or over NaN, never
 // holds.
 package claim
 
