@@ -29,11 +29,12 @@ var activations = map[string]func(x *graph.Node) *graph.Node{
 }
 
 // elu is x for x > 0, else α(eˣ − 1). The exponential never sees a positive number, whose overflow would spoil the
-// gradient.
+// gradient; it is kept from it by Where, since the gradient of Min at a tie is 0, and the slope at 0 is α.
 func elu(x *graph.Node, alpha float64) *graph.Node {
 	zero := graph.ZerosLike(x)
-	below := graph.MulScalar(graph.AddScalar(graph.Exp(graph.Min(x, zero)), -1), alpha) // Expm1 has no gradient in GoMLX
-	return graph.Where(graph.GreaterThan(x, zero), x, below)
+	above := graph.GreaterThan(x, zero)
+	below := graph.MulScalar(graph.AddScalar(graph.Exp(graph.Where(above, zero, x)), -1), alpha) // Expm1 has no gradient in GoMLX
+	return graph.Where(above, x, below)
 }
 
 func softplus(x *graph.Node) *graph.Node {
@@ -41,7 +42,8 @@ func softplus(x *graph.Node) *graph.Node {
 }
 
 // Activation returns an activation function by name: relu, leakyrelu (slope 0.01), elu, selu, gelu (exact), tanh,
-// sigmoid, softplus, silu, identity. An unknown name is an error that lists these.
+// sigmoid, softplus, silu, identity. At 0 the slope of relu and leakyrelu is 1 (PyTorch's is 0 and 0.01). An unknown name
+// is an error that lists these.
 func Activation(name string) (func(x *graph.Node) *graph.Node, error) {
 	f, ok := activations[strings.ToLower(name)]
 	if !ok {

@@ -18,8 +18,8 @@ import (
 
 // formulas of the activations and their derivatives, by hand in float64.
 var formulas = map[string][2]func(x float64) float64{
-	"relu":      {func(x float64) float64 { return max(x, 0) }, func(x float64) float64 { return b2f(x > 0) }},
-	"leakyrelu": {func(x float64) float64 { return max(x, 0.01*x) }, func(x float64) float64 { return 0.01 + 0.99*b2f(x > 0) }},
+	"relu":      {func(x float64) float64 { return max(x, 0) }, func(x float64) float64 { return b2f(x >= 0) }},
+	"leakyrelu": {func(x float64) float64 { return max(x, 0.01*x) }, func(x float64) float64 { return 0.01 + 0.99*b2f(x >= 0) }},
 	"elu":       {func(x float64) float64 { return max(x, 0) + math.Expm1(min(x, 0)) }, func(x float64) float64 { return math.Exp(min(x, 0)) }},
 	"selu": {
 		func(x float64) float64 {
@@ -59,7 +59,7 @@ func TestActivations(t *testing.T) {
 	if len(formulas) != len(activations) {
 		t.Errorf("%d formulas for %d activations", len(formulas), len(activations))
 	}
-	xs := []float64{-800, -20, -3, -1, -0.1, 0.1, 0.5, 2, 20, 800}
+	xs := []float64{-800, -20, -3, -1, -0.1, 0, 0.1, 0.5, 2, 20, 800}
 	for name, want := range formulas {
 		f, err := Activation(strings.ToUpper(name))
 		if err != nil {

@@ -22,6 +22,19 @@
 //	| [Muon]                  | [ScaleByMuon]             | 1 (others: 2)     | Jordan et al. (2024)        |
 //	| [DiffGrad]              | [ScaleByDiffGrad]         | 3                 | Dubey et al. (2020)         |
 //
+// Parts that go with any method, in front of it, behind it or around it:
+//
+//	| part                                        | does                                                     |
+//	|---------------------------------------------|----------------------------------------------------------|
+//	| [Clip], [ClipByGlobalNorm], [ClipByBlockRMS] | bounds entries, the joint norm, each tensor's size      |
+//	| [AddL2], [AddDecayedWeights]                | decays weights: through the gradient, or decoupled       |
+//	| [ScaleByLearningRate]                       | the step, with a [Schedule]: [Constant], [WarmUp], [Cosine], [StepDecay], [InverseSqrt], [Joined] |
+//	| [Accumulate]                                | one step for several minibatches                         |
+//	| [AverageWeights]                            | a moving average of the weights                          |
+//	| [SkipNonFinite]                             | leaves a step with NaN or infinity out                   |
+//	| [Partition], [Freeze], [Keep]               | parameters by path and shape: [ByPath], [Matrices], [Not] |
+//	| [SAM]                                       | the gradient at the worst weights nearby                 |
+//
 // Learning rates, averaging factors and the like may be inputs of the compiled step: [Hyper] changes them without
 // compiling again, and gives each of many runs trained together (a leading axis of seeds or grid points) its own.
 package optim

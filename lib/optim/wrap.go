@@ -100,6 +100,9 @@ func (a AverageWeights) Validate() error {
 
 // SkipNonFinite leaves parameters and Inner's state as they are at a step whose gradients hold NaN or infinity, and
 // counts these steps in the state "skipped". Without it such a gradient reaches the parameters, and the run stops.
+//
+// The step's count goes on, so that schedules stay in time; bias corrections see the skipped step too, unlike optax's
+// apply_if_finite.
 type SkipNonFinite struct {
 	Inner Transform
 }
