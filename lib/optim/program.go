@@ -460,17 +460,28 @@ func StateBytes(b compute.Backend, t Stateful, params scan.Vars) (int64, error) 
 // StateSize is [StateBytes] for parameters of which only the shapes are given, by path, and also counts the state's
 // numbers. Nothing is allocated: a model of any size can be asked for.
 func StateSize(b compute.Backend, t Stateful, params map[string]shapes.Shape) (numbers, bytes int64, err error) {
-	if len(params) == 0 {
-		return 0, 0, errors.New("optim: StateSize: params is empty, must hold at least one shape")
-	}
-	if err := t.Validate(); err != nil {
-		return 0, 0, err
-	}
-	state, err := stateSpecs(b, t, 0, params)
-	for _, v := range state {
-		numbers, bytes = numbers+int64(v.shape.Size()), bytes+v.shape.ByteSize()
+	state, err := StateShapes(b, t, params)
+	for _, shape := range state {
+		numbers, bytes = numbers+int64(shape.Size()), bytes+shape.ByteSize()
 	}
 	return numbers, bytes, err
+}
+
+// StateShapes returns the shapes of all that t keeps between steps for parameters of these shapes, by the state's names.
+// Nothing is allocated.
+func StateShapes(b compute.Backend, t Stateful, params map[string]shapes.Shape) (map[string]shapes.Shape, error) {
+	if err := t.Validate(); err != nil {
+		return nil, err
+	}
+	if len(params) == 0 {
+		return nil, errors.New("optim: StateSize: params is empty, must hold at least one shape")
+	}
+	state, err := stateSpecs(b, t, 0, params)
+	out := make(map[string]shapes.Shape, len(state))
+	for _, v := range state {
+		out[v.name] = v.shape
+	}
+	return out, err
 }
 
 func shapesOf(params scan.Vars) map[string]shapes.Shape {
