@@ -104,13 +104,37 @@ func bordered(a *graph.Node) *graph.Node {
 	return graph.Concatenate([]*graph.Node{graph.Concatenate([]*graph.Node{a, column}, 2), row}, 1)
 }
 
-// ordered returns the r largest eigenvalues, falling, and their vectors.
+// ordered returns the r largest eigenvalues, falling, and their vectors. Places are counted, not sorted: n is small here, and
+// a sort would need its turn, see after.
 func ordered(values, vectors *graph.Node, r int) (*graph.Node, *graph.Node) {
-	top, index := graph.TopK(values, r, 1)
-	batch, n := vectors.Shape().Dim(0), vectors.Shape().Dim(1)
-	rows := graph.Add(index, graph.MulScalar(graph.Iota(values.Graph(), index.Shape(), 0), n))
-	all := graph.Reshape(vectors, batch*n, vectors.Shape().Dim(2))
-	return top, graph.Gather(all, graph.InsertAxes(rows, -1))
+	g, batch, n := values.Graph(), values.Shape().Dim(0), values.Shape().Dim(1)
+	square := shapes.Make(dtypes.Float64, batch, n, n)
+	own := graph.BroadcastToShape(graph.InsertAxes(values, 2), square)
+	other := graph.BroadcastToShape(graph.InsertAxes(values, 1), square)
+	place := shapes.Make(dtypes.Int32, batch, n, n)
+	first := graph.LessThan(graph.Iota(g, place, 2), graph.Iota(g, place, 1))
+	ahead := graph.LogicalOr(graph.GreaterThan(other, own), graph.LogicalAnd(graph.Equal(other, own), first))
+	rank := graph.ReduceSum(graph.ConvertDType(ahead, dtypes.Int32), 2)
+
+	grid := shapes.Make(dtypes.Int32, batch, r, n)
+	chosen := graph.Equal(graph.BroadcastToShape(graph.InsertAxes(rank, 1), grid), graph.Iota(g, grid, 1))
+	chosen = graph.ConvertDType(chosen, dtypes.Float64)
+	return graph.Einsum("brn,bn->br", chosen, values), graph.Einsum("brn,bnd->brd", chosen, vectors)
+}
+
+// after makes x wait for what is computed earlier, if anything. Sorts and loops must take turns: the pure-Go backend gives
+// each of them a worker and then waits for another, for ever where all have one. There an optimization barrier does not
+// hold, so x gets a zero that is made of it; XLA removes that.
+func after(x, earlier *graph.Node) *graph.Node {
+	if earlier == nil {
+		return x
+	}
+	axes := make([]graph.SliceAxisSpec, earlier.Rank())
+	for a := range axes {
+		axes[a] = graph.AxisElem(0)
+	}
+	some := graph.Reshape(graph.Slice(earlier, axes...))
+	return graph.Add(x, graph.ConvertDType(graph.GreaterThan(some, some), x.DType()))
 }
 
 // jacobiRound rotates rows and columns i and i+n/2 of a, for all i at once, so that their common entries vanish, and the

@@ -259,7 +259,7 @@ func (f ScaleByFrugal) Update(s *Step, updates []*graph.Node, state State) ([]*g
 			}
 			count = clock.since
 		case Reproject:
-			old = f.reproject(split, clock, now, values(remembered), gradients, old)
+			old = f.reproject(split, clock, now, values(remembered), old)
 		}
 		u, st := f.full().Update(sub(lows, count), low, old)
 		after = append(after, prefixed(lowPrefix, st)...)
@@ -310,8 +310,8 @@ func (f ScaleByFrugal) clock(s *Step) clock {
 }
 
 // reproject moves the state of the selection before to the new one, at the step of a new one.
-func (f ScaleByFrugal) reproject(split splitter, c clock, now choice, remembered, gradients []*graph.Node, old State) State {
-	before := split.before(c, gradients, remembered)
+func (f ScaleByFrugal) reproject(split splitter, c clock, now choice, remembered []*graph.Node, old State) State {
+	before := split.before(c, now, remembered)
 	n := len(split.parts())
 	out := make(State, len(old))
 	copy(out, old)

@@ -178,11 +178,15 @@ func (b blocks) parts() []part {
 	return []part{{"blocks", b.lead(), shapes.Make(b.params[0].Value.DType(), append(lead, b.capacity*b.row)...)}}
 }
 
-// choose returns for each row of the state where it comes from, the row behind the last where it is unused.
 func (b blocks) choose(c clock, _, _ []*graph.Node) choice {
 	if b.active == 0 {
 		return nil
 	}
+	return b.draw(c, nil)
+}
+
+// draw finds for each row of the state where it comes from: the row behind the last where it is unused.
+func (b blocks) draw(c clock, earlier *graph.Node) choice {
 	g := c.number.Graph()
 	ints := func(list []int) *graph.Node {
 		out := make([]int32, len(list))
@@ -197,7 +201,7 @@ func (b blocks) choose(c clock, _, _ []*graph.Node) choice {
 	slots := graph.Iota(g, shapes.Make(dtypes.Int32, b.active), 0)
 	var tensors *graph.Node // the active ones, slot by slot
 	if n := len(b.params); b.Order == RandomOrder {
-		_, tensors = graph.BottomK(scan.NewStream(b.seed, c.number, "blocks").Words(n), b.active, 0)
+		_, tensors = graph.BottomK(after(scan.NewStream(b.seed, c.number, "blocks").Words(n), earlier), b.active, 0)
 	} else {
 		size := graph.Scalar(g, dtypes.Int64, n)
 		start := graph.Mod(graph.MulScalar(graph.Mod(c.number, size), b.active), size)
@@ -206,9 +210,9 @@ func (b blocks) choose(c clock, _, _ []*graph.Node) choice {
 	}
 	lengths := lookup(b.rows, tensors)
 	square := shapes.Make(dtypes.Int32, b.active, b.active)
-	earlier := graph.LessThan(graph.Iota(g, square, 1), graph.Iota(g, square, 0))
+	before := graph.LessThan(graph.Iota(g, square, 1), graph.Iota(g, square, 0))
 	wide := graph.BroadcastToShape(graph.InsertAxes(lengths, 0), square)
-	starts := graph.ReduceSum(graph.Where(earlier, wide, graph.ZerosLike(wide)), 1)
+	starts := graph.ReduceSum(graph.Where(before, wide, graph.ZerosLike(wide)), 1)
 
 	grid := shapes.Make(dtypes.Int32, b.capacity, b.active)
 	across := func(x *graph.Node) *graph.Node { return graph.BroadcastToShape(graph.InsertAxes(x, 0), grid) }
@@ -220,8 +224,8 @@ func (b blocks) choose(c clock, _, _ []*graph.Node) choice {
 	return choice{graph.AddScalar(rows, b.total)}
 }
 
-func (b blocks) before(c clock, gradients, memory []*graph.Node) choice {
-	return b.choose(c.earlier(), gradients, memory)
+func (b blocks) before(c clock, now choice, _ []*graph.Node) choice {
+	return b.draw(c.earlier(), now[0])
 }
 
 // rowsOf is the shape of n rows, with runs in front.

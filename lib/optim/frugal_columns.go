@@ -142,21 +142,27 @@ func partsOf(cuts []cut) (out []part) {
 
 func (x indexed) parts() []part { return partsOf(x.cuts) }
 
-// choose draws the places of each low part: those of the smallest of random numbers.
-func (x indexed) choose(c clock, _, _ []*graph.Node) choice {
+func (x indexed) choose(c clock, _, _ []*graph.Node) choice { return x.draw(c, nil) }
+
+func (x indexed) before(c clock, now choice, _ []*graph.Node) choice {
+	if len(now) == 0 {
+		return nil
+	}
+	return x.draw(c.earlier(), now[len(now)-1])
+}
+
+// draw finds the places of each low part: those of the smallest of random numbers.
+func (x indexed) draw(c clock, earlier *graph.Node) choice {
 	var out choice
 	for _, cut := range x.cuts {
 		if cut.r == 0 {
 			continue
 		}
-		_, rows := graph.BottomK(scan.NewStream(x.seed, c.number, cut.param.Path).Words(cut.size), cut.r, 0)
-		out = append(out, rows)
+		words := scan.NewStream(x.seed, c.number, cut.param.Path).Words(cut.size)
+		_, earlier = graph.BottomK(after(words, earlier), cut.r, 0)
+		out = append(out, earlier)
 	}
 	return out
-}
-
-func (x indexed) before(c clock, gradients, memory []*graph.Node) choice {
-	return x.choose(c.earlier(), gradients, memory)
 }
 
 func (x indexed) down(c choice, tensors []*graph.Node) []*graph.Node {

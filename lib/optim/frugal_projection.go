@@ -115,7 +115,7 @@ func (p projected) choose(c clock, gradients, memory []*graph.Node) choice {
 	return out
 }
 
-func (p projected) before(_ clock, _, memory []*graph.Node) choice { return memory }
+func (p projected) before(_ clock, _ choice, memory []*graph.Node) choice { return memory }
 
 func (p projected) keep(now choice) []*graph.Node { return now }
 
@@ -169,6 +169,7 @@ func (p projected) move(from, to choice, low []*graph.Node, squares bool) []*gra
 // leading are the gradients' leading singular vectors. Matrices of one size are done together.
 func leading(c clock, cuts []cut, gradients []*graph.Node) []*graph.Node {
 	out := make([]*graph.Node, len(cuts))
+	var earlier *graph.Node
 	for _, size := range sizes(cuts) {
 		var grams []*graph.Node
 		for i, cut := range cuts {
@@ -176,7 +177,8 @@ func leading(c clock, cuts []cut, gradients []*graph.Node) []*graph.Node {
 				grams = append(grams, products(cut, gradients[i]))
 			}
 		}
-		values, vectors := eigen(c.now, graph.Concatenate(grams, 0))
+		values, vectors := eigen(c.now, after(graph.Concatenate(grams, 0), earlier))
+		earlier = vectors
 		next := 0
 		for i, cut := range cuts {
 			if cut.size != size {
@@ -218,6 +220,7 @@ func products(c cut, g *graph.Node) *graph.Node {
 // gaussian frames: normal matrices made orthonormal. Those of one shape are done together.
 func gaussian(seed int64, c clock, cuts []cut) []*graph.Node {
 	out := make([]*graph.Node, len(cuts))
+	var earlier *graph.Node
 	for i, first := range cuts {
 		if out[i] != nil {
 			continue
@@ -230,7 +233,8 @@ func gaussian(seed int64, c clock, cuts []cut) []*graph.Node {
 				draws = append(draws, scan.NewStream(seed, c.number, cut.param.Path).Normal(shapes.Make(dtypes.Float64, 1, cut.size, cut.r)))
 			}
 		}
-		frames := graph.TransposeAllAxes(orthonormal(c.now, graph.Concatenate(draws, 0)), 0, 2, 1)
+		earlier = orthonormal(c.now, after(graph.Concatenate(draws, 0), earlier))
+		frames := graph.TransposeAllAxes(earlier, 0, 2, 1)
 		for n, k := range places {
 			out[k] = graph.Slice(frames, graph.AxisRange(n, n+1))
 		}

@@ -38,8 +38,8 @@ type splitter interface {
 	memory(g *graph.Graph) State
 	// choose returns the selection that holds at this step.
 	choose(c clock, gradients, memory []*graph.Node) choice
-	// before returns the selection before that one, at a step of a new one.
-	before(c clock, gradients, memory []*graph.Node) choice
+	// before returns the selection before now, at a step of a new one.
+	before(c clock, now choice, memory []*graph.Node) choice
 	// keep returns the memory after the step.
 	keep(now choice) []*graph.Node
 	// down is P: from the parameters' shapes to the parts'.

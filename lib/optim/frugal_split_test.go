@@ -25,12 +25,48 @@ var everySelector = map[string]Selector{
 	"descending": Blocks{}, "ascending": Blocks{Order: Ascending}, "mirror": Blocks{Order: Mirror}, "blocks": Blocks{Order: RandomOrder},
 }
 
-// eachSelector gives every selector parameters of its own, in one program: those under its name.
-func eachSelector(f ScaleByFrugal) Partition {
+// eachSelector gives every selector that has parameters, those under its name, a part of its own in one program.
+func eachSelector(f ScaleByFrugal, params scan.Vars) Partition {
 	var out Partition
 	for _, name := range slices.Sorted(maps.Keys(everySelector)) {
 		f.Selector = everySelector[name]
-		out = append(out, Group{Name: name, Where: ByPath(name + "/*"), Transform: f})
+		if len(under(name, params)) > 0 {
+			out = append(out, Group{Name: name, Where: ByPath(name + "/*"), Transform: f})
+		}
+	}
+	return out
+}
+
+// under are a selector's parameters.
+func under(name string, params scan.Vars) scan.Vars {
+	out := scan.Vars{}
+	for path, v := range params {
+		if strings.HasPrefix(path, name+"/") {
+			out[path] = v
+		}
+	}
+	return out
+}
+
+// batches are the selectors' parameters that one program can hold: all, for few are compiled fast by XLA, and one selector's
+// on the pure-Go backend, whose sorts and loops of several parts would wait for each other.
+func batches(t *testing.T, params scan.Vars) []scan.Vars {
+	if scan.CanFuse(backend.ForTest(t)) {
+		return []scan.Vars{params}
+	}
+	var out []scan.Vars
+	for name := range everySelector {
+		out = append(out, under(name, params))
+	}
+	return out
+}
+
+// respondEach is the response of every selector.
+func respondEach(t *testing.T, f ScaleByFrugal, gradients scan.Vars) map[string][]float64 {
+	t.Helper()
+	out := map[string][]float64{}
+	for _, batch := range batches(t, gradients) {
+		maps.Copy(out, respondAll(t, eachSelector(f, batch), batch))
 	}
 	return out
 }
@@ -79,8 +115,8 @@ func respondAll(t *testing.T, method Transform, gradients scan.Vars) map[string]
 func TestFrugalSplits(t *testing.T) {
 	const steps = 5
 	gradients := draws(steps, 0)
-	low := respondAll(t, eachSelector(ScaleByFrugal{Full: Keep{}, Free: Freeze{}, Density: 0.5, Gap: 2}), gradients)
-	rest := respondAll(t, eachSelector(ScaleByFrugal{Full: Freeze{}, Free: Keep{}, Density: 0.5, Gap: 2}), gradients)
+	low := respondEach(t, ScaleByFrugal{Full: Keep{}, Free: Freeze{}, Density: 0.5, Gap: 2}, gradients)
+	rest := respondEach(t, ScaleByFrugal{Full: Freeze{}, Free: Keep{}, Density: 0.5, Gap: 2}, gradients)
 	for _, path := range slices.Sorted(maps.Keys(gradients)) {
 		g := tensors.MustCopyFlatData[float32](gradients[path])
 		n := len(g) / steps
@@ -257,7 +293,7 @@ func TestFrugalHistory(t *testing.T) {
 
 // Averages of squares stay averages of squares: no update is NaN where directions turn.
 func TestFrugalReprojectIsFinite(t *testing.T) {
-	for path, u := range respondAll(t, eachSelector(ScaleByFrugal{Density: 0.5, Gap: 2, History: Reproject}), draws(7, 0)) {
+	for path, u := range respondEach(t, ScaleByFrugal{Density: 0.5, Gap: 2, History: Reproject}, draws(7, 0)) {
 		for i, v := range u {
 			if math.IsNaN(v) || math.Abs(v) > 40 {
 				t.Errorf("%s: update %d is %g", path, i, v)
@@ -271,7 +307,6 @@ func TestFrugalReprojectIsFinite(t *testing.T) {
 func TestFrugalRuns(t *testing.T) {
 	const steps, runs = 5, 2
 	b := backend.ForTest(t)
-	method := ready(0.01, eachSelector(ScaleByFrugal{Density: 0.5, Gap: 2, History: Reproject}))
 	together, alone := scan.Vars{}, make([]scan.Vars, runs)
 	for path, v := range draws(1, runs) {
 		flat := tensors.MustCopyFlatData[float32](v)
@@ -299,25 +334,35 @@ func TestFrugalRuns(t *testing.T) {
 			return sum
 		}}
 	}
-	all, err := Minimize(context.Background(), b, method, problem(1), together, nil, steps, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	program, err := Compile(b, method, problem(0), alone[0], nil, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for k := range alone {
-		one, err := program.Run(context.Background(), alone[k], nil, nil, steps, 0)
+	for _, batch := range batches(t, together) {
+		method := ready(0.01, eachSelector(ScaleByFrugal{Density: 0.5, Gap: 2, History: Reproject}, batch))
+		all, err := Minimize(context.Background(), b, method, problem(1), batch, nil, steps, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
-		for path, v := range one.Params {
-			want, got := tensors.MustCopyFlatData[float32](v), tensors.MustCopyFlatData[float32](all.Params[path])
-			for i := range want {
-				if math.Abs(float64(want[i]-got[k*len(want)+i])) > 1e-4 {
-					t.Errorf("run %d, %s: number %d is %g together, %g alone", k, path, i, got[k*len(want)+i], want[i])
-					break
+		own := func(k int) scan.Vars {
+			out := scan.Vars{}
+			for path := range batch {
+				out[path] = alone[k][path]
+			}
+			return out
+		}
+		program, err := Compile(b, method, problem(0), own(0), nil, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for k := range alone {
+			one, err := program.Run(context.Background(), own(k), nil, nil, steps, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for path, v := range one.Params {
+				want, got := tensors.MustCopyFlatData[float32](v), tensors.MustCopyFlatData[float32](all.Params[path])
+				for i := range want {
+					if math.Abs(float64(want[i]-got[k*len(want)+i])) > 1e-4 {
+						t.Errorf("run %d, %s: number %d is %g together, %g alone", k, path, i, got[k*len(want)+i], want[i])
+						break
+					}
 				}
 			}
 		}

@@ -32,8 +32,8 @@ func (f forcedSplit) choose(c clock, _, _ []*graph.Node) choice {
 	return choice{graph.Gather(graph.Const(c.number.Graph(), f.places), graph.InsertAxes(c.number, -1))}
 }
 
-func (f forcedSplit) before(c clock, gradients, memory []*graph.Node) choice {
-	return f.choose(c.earlier(), gradients, memory)
+func (f forcedSplit) before(c clock, _ choice, _ []*graph.Node) choice {
+	return f.choose(c.earlier(), nil, nil)
 }
 
 // fed returns the parameters after each step, for gradients that are given step by step: by path, [steps, …].
