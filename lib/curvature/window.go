@@ -91,14 +91,34 @@ func (w Window) Mul(x, lambda *Node) *Node {
 	})
 }
 
-// MulNewest returns F⁻¹g of the gradient inserted last, as m·Gᵀ(λmI + GGᵀ)⁻¹e_s: nothing cancels. It is zero in an empty
-// window.
-func (w Window) MulNewest(lambda *Node) *Node {
+// NewestWeights returns c = m·(λmI + GGᵀ)⁻¹e_s for the gradient g inserted last, in float64, shaped [m]: F⁻¹g = Gᵀc, and
+// nothing cancels in it. λ·m·c_s is m − gᵀF⁻¹g.
+func (w Window) NewestWeights(lambda *Node) *Node {
 	return w.batched(nil, func(w Window, _ []*Node) *Node {
-		runs, m := w.Gram.Shape().Dim(0), w.size()
-		newest := Mod(AddScalar(w.Slot, m-1), Scalar(w.Slot.Graph(), dtypes.Int32, m))
-		at := Equal(Iota(w.Slot.Graph(), shapes.Make(dtypes.Int32, runs, m), 1), BroadcastToDims(newest, runs, m))
-		y := MulScalar(w.solve(ConvertDType(at, dtypes.Float64), lambda), m)
-		return Einsum("rmd,rm->rd", w.Gradients, ConvertDType(y, w.Gradients.DType()))
+		at := ConvertDType(w.newest(w.Gram.Shape().Dim(0)), dtypes.Float64)
+		return MulScalar(w.solve(at, lambda), w.size())
+	})
+}
+
+// newest is 1 at the row inserted last, else 0, for each run.
+func (w Window) newest(runs int) *Node {
+	m := w.size()
+	last := Mod(AddScalar(w.Slot, m-1), Scalar(w.Slot.Graph(), dtypes.Int32, m))
+	return Equal(Iota(w.Slot.Graph(), shapes.Make(dtypes.Int32, runs, m), 1), BroadcastToDims(last, runs, m))
+}
+
+// MulNewest returns F⁻¹g of the gradient inserted last, Gᵀ times [Window.NewestWeights]. It is zero in an empty window.
+func (w Window) MulNewest(lambda *Node) *Node {
+	c := ConvertDType(w.NewestWeights(lambda), w.Gradients.DType())
+	return w.batched([]*Node{c}, func(w Window, v []*Node) *Node { return Einsum("rmd,rm->rd", w.Gradients, v[0]) })
+}
+
+// Room returns m − gᵀF⁻¹g of the gradient inserted last, always between 0 and m, in float64 and without cancellation.
+func (w Window) Room(lambda *Node) *Node {
+	c := w.NewestWeights(lambda)
+	return w.batched([]*Node{c}, func(w Window, v []*Node) *Node {
+		runs := w.Gram.Shape().Dim(0)
+		own := Einsum("rm,rm->r", v[0], ConvertDType(w.newest(runs), dtypes.Float64))
+		return MulScalar(Mul(own, BroadcastToDims(ConvertDType(lambda, dtypes.Float64), runs)), w.size())
 	})
 }

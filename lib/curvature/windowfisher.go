@@ -20,6 +20,7 @@ import (
 type WindowFisher struct {
 	mu                  sync.Mutex
 	d                   int
+	damping             *tensors.Tensor
 	state               [3]*tensors.Tensor // gradients, Gram matrix, slot
 	insert, mul, newest *Exec
 }
@@ -33,16 +34,14 @@ func NewWindowFisher(b compute.Backend, m, d int, damping float64, dtype dtypes.
 	if d < 1 {
 		errs = append(errs, fmt.Errorf("curvature: NewWindowFisher: d is %d, must be at least 1", d))
 	}
-	if !(damping > 0) || math.IsInf(damping, 0) {
-		errs = append(errs, fmt.Errorf("curvature: NewWindowFisher: damping is %g, must be positive and finite", damping))
-	}
+	errs = append(errs, checkDamping("NewWindowFisher", damping))
 	if dtype != dtypes.Float32 && dtype != dtypes.Float64 {
 		errs = append(errs, fmt.Errorf("curvature: NewWindowFisher: dtype is %s, must be Float32 or Float64", dtype))
 	}
-	if len(errs) > 0 {
-		return nil, errors.Join(errs...)
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
 	}
-	f := &WindowFisher{d: d, state: [3]*tensors.Tensor{
+	f := &WindowFisher{d: d, damping: tensors.FromScalar(damping), state: [3]*tensors.Tensor{
 		tensors.FromShape(shapes.Make(dtype, m, d)), tensors.FromShape(shapes.Make(dtype, m, m)), tensors.FromScalar(int32(0)),
 	}}
 	var failed [3]error
@@ -50,16 +49,34 @@ func NewWindowFisher(b compute.Backend, m, d int, damping float64, dtype dtypes.
 		w := Window{gradients, gram, slot}.Insert(g)
 		return []*Node{w.Gradients, w.Gram, w.Slot, LogicalAll(IsFinite(g))}
 	})
-	f.mul, failed[1] = NewExec(b, func(gradients, gram, slot, x *Node) *Node {
-		return Window{gradients, gram, slot}.Mul(x, Scalar(x.Graph(), dtypes.Float64, damping))
+	f.mul, failed[1] = NewExec(b, func(gradients, gram, slot, lambda, x *Node) *Node {
+		return Window{gradients, gram, slot}.Mul(x, lambda)
 	})
-	f.newest, failed[2] = NewExec(b, func(gradients, gram, slot *Node) *Node {
-		return Window{gradients, gram, slot}.MulNewest(Scalar(slot.Graph(), dtypes.Float64, damping))
+	f.newest, failed[2] = NewExec(b, func(gradients, gram, slot, lambda *Node) *Node {
+		return Window{gradients, gram, slot}.MulNewest(lambda)
 	})
 	if err := errors.Join(failed[:]...); err != nil {
 		return nil, fmt.Errorf("curvature: NewWindowFisher: %w", err)
 	}
 	return f, nil
+}
+
+func checkDamping(caller string, damping float64) error {
+	if !(damping > 0) || math.IsInf(damping, 0) {
+		return fmt.Errorf("curvature: %s: damping is %g, must be positive and finite", caller, damping)
+	}
+	return nil
+}
+
+// SetDamping replaces λ; the gradients stay, and nothing is compiled again.
+func (f *WindowFisher) SetDamping(damping float64) error {
+	if err := checkDamping("WindowFisher.SetDamping", damping); err != nil {
+		return err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.damping = tensors.FromScalar(damping)
+	return nil
 }
 
 // Insert puts gradient g, shaped [d], in place of the oldest. A gradient that is not finite is an error and leaves the
@@ -88,14 +105,14 @@ func (f *WindowFisher) Mul(x *tensors.Tensor) (*tensors.Tensor, error) {
 	if err := f.check("Mul", "x", x); err != nil {
 		return nil, err
 	}
-	return call1(f.mul, "WindowFisher.Mul", f.state[0], f.state[1], f.state[2], x)
+	return call1(f.mul, "WindowFisher.Mul", f.state[0], f.state[1], f.state[2], f.damping, x)
 }
 
 // MulNewest returns F⁻¹g of the gradient inserted last, to full precision also in float32; zero before any Insert.
 func (f *WindowFisher) MulNewest() (*tensors.Tensor, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return call1(f.newest, "WindowFisher.MulNewest", f.state[0], f.state[1], f.state[2])
+	return call1(f.newest, "WindowFisher.MulNewest", f.state[0], f.state[1], f.state[2], f.damping)
 }
 
 func (f *WindowFisher) check(method, name string, x *tensors.Tensor) error {

@@ -2,11 +2,13 @@ package optim
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/gomlx/core/graph"
 
 	"github.com/hindsight-go/hindsight/lib/curvature"
+	"github.com/hindsight-go/hindsight/lib/scan"
 )
 
 // ScaleByMFAC multiplies the gradient of all parameters together, one vector of d entries, by the inverse of the damped
@@ -83,6 +85,38 @@ func (f ScaleByMFAC) Validate() error {
 		c.add("MaxBytes is %d, must not be negative (0: no limit)", f.MaxBytes)
 	}
 	return c.join()
+}
+
+// TraceMFAC is a [Problem].Observe for a single [ScaleByMFAC] with this damping, in front of which nothing changes the
+// gradients g. It traces what F ⪰ λI + ggᵀ/m bounds: "mfac length", ‖r‖ of r = F⁻¹g; "mfac product", gᵀr, and "mfac room",
+// m − gᵀr without cancellation; "mfac single", ‖r − m·g/(λm + ‖g‖²)‖/‖r‖, how far r is from a window with g alone.
+func TraceMFAC(damping float64) func(s *scan.Step, o Observation) {
+	return func(s *scan.Step, o Observation) {
+		var w curvature.Window
+		for _, v := range o.After {
+			switch v.Name[strings.LastIndex(v.Name, ".")+1:] {
+			case "gradients":
+				w.Gradients = v.Value
+			case "gram":
+				w.Gram = v.Value
+			case "slot":
+				w.Slot = v.Value
+			}
+		}
+		if w.Gradients == nil || w.Gram == nil || w.Slot == nil || w.Gram.Rank() != 2 {
+			panic("TraceMFAC: the optimizer keeps no window of a single run; it must be M-FAC without an axis of runs")
+		}
+		m := float64(w.Gram.Shape().Dim(0))
+		lambda := graph.Scalar(s.Graph(), dtypes.Float64, damping)
+		double := func(x *graph.Node) *graph.Node { return graph.ConvertDType(x, dtypes.Float64) }
+		norm := func(x *graph.Node) *graph.Node { return graph.Sqrt(graph.ReduceAllSum(graph.Square(x))) }
+		r, g := double(w.MulNewest(lambda)), double(Ravel(o.Params, o.Gradients))
+		alone := graph.MulScalar(graph.Div(g, graph.AddScalar(graph.ReduceAllSum(graph.Square(g)), damping*m)), m)
+		s.Trace("mfac length", norm(r))
+		s.Trace("mfac product", graph.ReduceAllSum(graph.Mul(g, r)))
+		s.Trace("mfac room", w.Room(lambda))
+		s.Trace("mfac single", graph.Div(norm(graph.Sub(r, alone)), norm(r)))
+	}
 }
 
 // MFAC preconditions by the last m gradients with damping λ, in the paper m = 1024 and λ = 1e-5, at rate 1e-3 over 10⁴

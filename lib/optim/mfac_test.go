@@ -200,6 +200,38 @@ func TestMFACMomentumAndDecay(t *testing.T) {
 	close(t, "updates", got, want, 1e-9)
 }
 
+// What F ⪰ λI + ggᵀ/m bounds, measured on its own, and the twin's numbers.
+func TestTraceMFAC(t *testing.T) {
+	const m, d, steps, lambda = 3, 5, 8, 0.01
+	b := backend.ForTest(t)
+	data := normals(6, steps*d)
+	g := mat.NewDense(steps, d, data)
+	inputs := scan.Vars{"gradients": tensors.FromFlatDataAndDimensions(data, steps, d)}
+	p := prescribed(0, TraceMFAC(lambda))
+	r, err := Minimize(context.Background(), b, MFAC(0.1, m, lambda), p, pieces(0), inputs, steps, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	twin := preconditioned(g, m, lambda)
+	var lengths, products, rooms []float64
+	for s := range steps {
+		row := mat.NewVecDense(d, twin[s*d:(s+1)*d])
+		product := mat.Dot(row, g.RowView(s))
+		lengths, products, rooms = append(lengths, mat.Norm(row, 2)), append(products, product), append(rooms, m-product)
+	}
+	read := func(name string) []float64 { return tensors.MustCopyFlatData[float64](r.Traces["mfac "+name]) }
+	close(t, "length", read("length"), lengths, 1e-9)
+	close(t, "product", read("product"), products, 1e-9)
+	close(t, "room", read("room"), rooms, 1e-9)
+	if single := read("single"); single[0] > 1e-12 || single[1] < 1e-3 {
+		t.Errorf("single is %v, must be 0 at first and then not", single)
+	}
+	p.Observe = TraceMFAC(lambda)
+	if _, err := Minimize(context.Background(), b, SGD(0.1), p, pieces(0), inputs, 1, 0); err == nil || !strings.Contains(err.Error(), "keeps no window") {
+		t.Errorf("SGD: error %v", err)
+	}
+}
+
 func TestMFACBadArguments(t *testing.T) {
 	b := backend.ForTest(t)
 	for want, tr := range map[string]Transform{
