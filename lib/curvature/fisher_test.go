@@ -179,6 +179,27 @@ func TestPagedInverse(t *testing.T) {
 		got, err = paged.Diag()
 		near(t, "Diag", vector(t, got, err), wantDiag, 1e-11)
 	}
+	// Both with another damping and the gradients of half the size, as if made anew.
+	half := make([]float64, len(data))
+	floats.AddScaled(half, 0.5, data)
+	for _, again := range []*InverseFisher{f, paged} {
+		if err := again.Refresh(tensors.FromFlatDataAndDimensions(half, m, d), 0.2); err != nil {
+			t.Fatal(err)
+		}
+		inverse := denseInverse(mat.NewDense(m, d, half), 0.2, 0)
+		diagonal := make([]float64, d)
+		for k := range diagonal {
+			diagonal[k] = inverse.At(k, k)
+		}
+		y, err := again.Diag()
+		near(t, "Diag after Refresh", vector(t, y, err), diagonal, 1e-11)
+		if e, err := again.Element(2, 2); err != nil || math.Abs(e-diagonal[2]) > 1e-11 {
+			t.Errorf("Element after Refresh is %g, %v; want %g", e, err, diagonal[2])
+		}
+	}
+	if err := f.Refresh(tensors.FromFlatDataAndDimensions(half, m, d), -1); err == nil || !strings.Contains(err.Error(), "Refresh: Damping is -1") {
+		t.Errorf("Refresh with a damping of -1: %v", err)
+	}
 	e, _ := f.Element(3, 4)
 	if got, err := paged.Element(3, 4); err != nil || math.Abs(got-e) > 1e-9 {
 		t.Errorf("Element is %g, %v; want %g", got, err, e)

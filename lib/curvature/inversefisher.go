@@ -29,9 +29,7 @@ type FisherConfig struct {
 
 func (c FisherConfig) validate(d int) error {
 	var errs []error
-	if !(c.Damping > 0) || math.IsInf(c.Damping, 0) {
-		errs = append(errs, fmt.Errorf("curvature: FisherConfig: Damping is %g, must be positive and finite", c.Damping))
-	}
+	errs = append(errs, checkDamping("FisherConfig", c.Damping))
 	if c.Block < 0 || c.Block > d {
 		errs = append(errs, fmt.Errorf("curvature: FisherConfig: Block is %d, must be between 0 (one block) and the dimension, %d", c.Block, d))
 	}
@@ -39,6 +37,14 @@ func (c FisherConfig) validate(d int) error {
 		errs = append(errs, fmt.Errorf("curvature: FisherConfig: Page is %d, must not be negative (0 means 32)", c.Page))
 	}
 	return errors.Join(errs...)
+}
+
+// checkDamping names the field or argument Damping in its error.
+func checkDamping(caller string, damping float64) error {
+	if !(damping > 0) || math.IsInf(damping, 0) {
+		return fmt.Errorf("curvature: %s: Damping is %g, must be positive and finite", caller, damping)
+	}
+	return nil
 }
 
 // InverseFisher holds the inverse of the damped empirical Fisher matrix of m fixed gradients: M-FAC's static
@@ -49,6 +55,7 @@ type InverseFisher struct {
 	config              FisherConfig
 	dtype               dtypes.DType
 	m, d, blocks, width int
+	damping             *tensors.Tensor // config.Damping
 	pages               []page
 
 	start, reduce, finish, scale, mul, diag *kernel
@@ -95,14 +102,14 @@ func NewPagedInverseFisher(b compute.Backend, dtype dtypes.DType, m, d int, rows
 	}
 	compile(&f.start, func(_ *count, a []*Node) []*Node {
 		g := f.split(a[0])
-		return []*Node{g, MulScalar(g, 1/config.Damping), LogicalAll(IsFinite(g))}
+		return []*Node{g, Div(g, a[1]), LogicalAll(IsFinite(a[0]))}
 	})
 	compile(&f.reduce, func(c *count, a []*Node) []*Node { return []*Node{reducePage(c, a[0], a[1], a[2], a[3])} })
 	compile(&f.finish, func(c *count, a []*Node) []*Node {
 		v, q := finishPage(c, a[0], a[1], m)
 		return []*Node{v, q}
 	})
-	compile(&f.scale, func(_ *count, a []*Node) []*Node { return []*Node{MulScalar(a[0], 1/config.Damping)} })
+	compile(&f.scale, func(_ *count, a []*Node) []*Node { return []*Node{Div(a[0], a[1])} })
 	compile(&f.mul, func(c *count, a []*Node) []*Node {
 		return []*Node{f.join(mulPage(c, a[0], a[1], f.split(a[2]), f.split(a[3])))}
 	})
@@ -112,7 +119,7 @@ func NewPagedInverseFisher(b compute.Backend, dtype dtypes.DType, m, d int, rows
 	if err := errors.Join(errs...); err != nil {
 		return nil, fmt.Errorf("curvature: NewInverseFisher: %w", err)
 	}
-	if err := f.load(rows); err != nil {
+	if err := f.load(rows, config.Damping); err != nil {
 		return nil, fmt.Errorf("curvature: NewInverseFisher: %w", err)
 	}
 	return f, nil
@@ -136,20 +143,27 @@ func cut[T float32 | float64](gradients *tensors.Tensor, from, to int) (page *te
 	return page, accessErr
 }
 
-// Refresh makes f the inverse for other gradients of the same shape, without compiling anything again. On an error f is
-// as it was.
-func (f *InverseFisher) Refresh(gradients *tensors.Tensor) error {
+// Refresh makes f the inverse for other gradients of the same shape and a damping, without compiling anything again. On
+// an error f is as it was.
+func (f *InverseFisher) Refresh(gradients *tensors.Tensor, damping float64) error {
+	if err := checkDamping("InverseFisher.Refresh", damping); err != nil {
+		return err
+	}
 	if want := shapes.Make(f.dtype, f.m, f.d); gradients == nil || !gradients.Shape().Equal(want) {
 		return fmt.Errorf("curvature: InverseFisher.Refresh: gradients is %s, must be %s", describe(gradients), want)
 	}
-	if err := f.load(rowsOf(gradients)); err != nil {
+	if err := f.load(rowsOf(gradients), damping); err != nil {
 		return fmt.Errorf("curvature: InverseFisher.Refresh: %w", err)
 	}
 	return nil
 }
 
 // load prepares the pages, and takes them over once all are there.
-func (f *InverseFisher) load(rows func(from, to int) (*tensors.Tensor, error)) error {
+func (f *InverseFisher) load(rows func(from, to int) (*tensors.Tensor, error), damping float64) error {
+	lambda := tensors.FromScalar(damping)
+	if f.dtype == dtypes.Float32 {
+		lambda = tensors.FromScalar(float32(damping))
+	}
 	var pages []page
 	var total int64
 	for from := 0; from < f.m; from += f.config.Page {
@@ -161,7 +175,7 @@ func (f *InverseFisher) load(rows func(from, to int) (*tensors.Tensor, error)) e
 		if want := shapes.Make(f.dtype, to-from, f.d); gradients == nil || !gradients.Shape().Equal(want) {
 			return fmt.Errorf("gradients %d to %d are %s, must be %s", from, to-1, describe(gradients), want)
 		}
-		p, n, err := f.prepare(gradients, pages)
+		p, n, err := f.prepare(gradients, lambda, pages)
 		if err != nil {
 			return err
 		}
@@ -169,13 +183,13 @@ func (f *InverseFisher) load(rows func(from, to int) (*tensors.Tensor, error)) e
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.pages, f.setup = pages, total
+	f.pages, f.setup, f.damping, f.config.Damping = pages, total, lambda, damping
 	return nil
 }
 
 // prepare makes a page of gradients, behind earlier ones, and counts.
-func (f *InverseFisher) prepare(gradients *tensors.Tensor, earlier []page) (p page, total int64, err error) {
-	out, _, err := f.start.call(gradients)
+func (f *InverseFisher) prepare(gradients, lambda *tensors.Tensor, earlier []page) (p page, total int64, err error) {
+	out, _, err := f.start.call(gradients, lambda)
 	if err != nil {
 		return p, 0, err
 	}
@@ -226,7 +240,7 @@ func (f *InverseFisher) Mul(x *tensors.Tensor) (*tensors.Tensor, error) {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	out, _, err := f.scale.call(x)
+	out, _, err := f.scale.call(x, f.damping)
 	var total int64
 	for _, p := range f.pages {
 		if err != nil {
@@ -247,15 +261,18 @@ func (f *InverseFisher) Diag() (*tensors.Tensor, error) {
 	defer f.mu.Unlock()
 	ones := tensors.FromShape(shapes.Make(f.dtype, f.d))
 	if f.dtype == dtypes.Float64 {
-		fill(ones, 1/f.config.Damping)
+		fill[float64](ones, 1)
 	} else {
-		fill(ones, float32(1/f.config.Damping))
+		fill[float32](ones, 1)
 	}
-	y := ones
+	out, _, err := f.scale.call(ones, f.damping)
+	if err != nil {
+		return nil, fmt.Errorf("curvature: InverseFisher.Diag: %w", err)
+	}
+	y := out[0]
 	var total int64
 	for _, p := range f.pages {
-		out, err := f.run(f.diag, &total, p, y)
-		if err != nil {
+		if out, err = f.run(f.diag, &total, p, y); err != nil {
 			return nil, fmt.Errorf("curvature: InverseFisher.Diag: %w", err)
 		}
 		y = out[0]

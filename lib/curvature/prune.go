@@ -33,8 +33,8 @@ type PruneConfig struct {
 	Block int
 	// NoUpdate leaves the surviving weights as they are instead of correcting them for the pruned ones.
 	NoUpdate bool
-	// Inverse is used again where one prunes often: an inverse of Gradients × weights in float64 with this Damping and
-	// Block, whose gradients are replaced. nil: a new one is compiled.
+	// Inverse is used again where one prunes often: an inverse of Gradients × weights in float64 with this Block, whose
+	// gradients and damping are replaced. nil: a new one is compiled.
 	Inverse *InverseFisher
 }
 
@@ -54,9 +54,9 @@ func (c PruneConfig) validate(weights []float64, mask []bool) error {
 		errs = append(errs, fmt.Errorf("curvature: PruneConfig: Gradients is %d, must be at least 1 (0 means 64)", c.Gradients))
 	}
 	errs = append(errs, FisherConfig{Damping: c.Damping, Block: c.Block}.validate(len(weights)))
-	if f := c.Inverse; f != nil && (f.dtype != dtypes.Float64 || f.m != c.Gradients || f.d != len(weights) || f.config.Damping != c.Damping || f.config.Block != c.Block) {
-		errs = append(errs, fmt.Errorf("curvature: PruneConfig: Inverse is for %d gradients of %d in %s with damping %g in blocks of %d, must be for %d of %d in Float64 with %g in blocks of %d",
-			f.m, f.d, f.dtype, f.config.Damping, f.config.Block, c.Gradients, len(weights), c.Damping, c.Block))
+	if f := c.Inverse; f != nil && (f.dtype != dtypes.Float64 || f.m != c.Gradients || f.d != len(weights) || f.config.Block != c.Block) {
+		errs = append(errs, fmt.Errorf("curvature: PruneConfig: Inverse is for %d gradients of %d in %s in blocks of %d, must be for %d of %d in Float64 in blocks of %d",
+			f.m, f.d, f.dtype, f.config.Block, c.Gradients, len(weights), c.Block))
 	}
 	return errors.Join(errs...)
 }
@@ -100,7 +100,7 @@ func PruneOBS(ctx context.Context, b compute.Backend, weights []float64, mask []
 		if inverse == nil {
 			inverse, err = NewInverseFisher(b, g, FisherConfig{Damping: config.Damping, Block: config.Block})
 		} else {
-			err = inverse.Refresh(g)
+			err = inverse.Refresh(g, config.Damping)
 		}
 		if err != nil {
 			return nil, nil, err

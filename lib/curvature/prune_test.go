@@ -148,7 +148,7 @@ func TestPruneBadArguments(t *testing.T) {
 			_, _, err := PruneOBS(ctx, b, []float64{1}, nil, fixed(1), PruneConfig{Rounds: -1})
 			return err
 		},
-		"Inverse is for 1 gradients of 2 in Float64 with damping 1 in blocks of 0, must be for 1 of 1": func() error {
+		"Inverse is for 1 gradients of 2 in Float64 in blocks of 0, must be for 1 of 1": func() error {
 			f, err := NewInverseFisher(b, tensors.FromValue([][]float64{{1, 2}}), FisherConfig{Damping: 1})
 			if err != nil {
 				return err

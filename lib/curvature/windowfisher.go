@@ -3,7 +3,6 @@ package curvature
 import (
 	"errors"
 	"fmt"
-	"math"
 	"sync"
 
 	"github.com/gomlx/compute"
@@ -59,13 +58,6 @@ func NewWindowFisher(b compute.Backend, m, d int, damping float64, dtype dtypes.
 		return nil, fmt.Errorf("curvature: NewWindowFisher: %w", err)
 	}
 	return f, nil
-}
-
-func checkDamping(caller string, damping float64) error {
-	if !(damping > 0) || math.IsInf(damping, 0) {
-		return fmt.Errorf("curvature: %s: damping is %g, must be positive and finite", caller, damping)
-	}
-	return nil
 }
 
 // SetDamping replaces λ; the gradients stay, and nothing is compiled again.

@@ -213,13 +213,13 @@ func (p *Pruner) Prune(ctx context.Context, method string, from Pruned, config c
 // inverse returns the one that was compiled for such a configuration, to be used by one pruning at a time; nil where the
 // configuration must be refused.
 func (p *Pruner) inverse(config curvature.PruneConfig) (*curvature.InverseFisher, error) {
-	key := curvature.PruneConfig{Gradients: cmp.Or(config.Gradients, 64), Damping: cmp.Or(config.Damping, 1e-5), Block: config.Block}
+	key := curvature.PruneConfig{Gradients: cmp.Or(config.Gradients, 64), Block: config.Block}
 	if config.Inverse != nil || key.Gradients < 1 {
 		return config.Inverse, nil
 	}
 	if p.inverses[key] == nil {
 		zeros := tensors.FromShape(shapes.Make(dtypes.Float64, key.Gradients, p.size))
-		f, err := curvature.NewInverseFisher(p.backend, zeros, curvature.FisherConfig{Damping: key.Damping, Block: key.Block})
+		f, err := curvature.NewInverseFisher(p.backend, zeros, curvature.FisherConfig{Damping: 1, Block: key.Block})
 		if err != nil {
 			return nil, err
 		}
