@@ -14,6 +14,9 @@ import (
 // against the largest stay below 1 until there are enough iterations. Exact takes the polar factor itself, see
 // [PolarFactor]; directions without a gradient then get none, as with the iteration.
 //
+// Chain{Trace{Momentum: 0.95}, GradWhiten{}, NormalizeRMS{}} is Muon as the paper's comparison writes it; [ScaleByMuon] is
+// optax's form.
+//
 // Matrices of equal size are whitened in one batch. Parameters of other than two axes are an error. Zero stays zero.
 // Hyper-parameter: "beta". Source: Ma et al. (2025), SWAN, section 3 and its algorithm of Newton–Schulz whitening; the
 // scaling by ‖GGᵀ‖, without which it diverges, is not in that listing.
