@@ -201,7 +201,7 @@ func (b blocks) draw(c clock, earlier *graph.Node) choice {
 	slots := graph.Iota(g, shapes.Make(dtypes.Int32, b.active), 0)
 	var tensors *graph.Node // the active ones, slot by slot
 	if n := len(b.params); b.Order == RandomOrder {
-		_, tensors = graph.BottomK(after(scan.NewStream(b.seed, c.number, "blocks").Words(n), earlier), b.active, 0)
+		_, tensors = graph.BottomK(after(scan.Words(b.seed, c.number, []string{"blocks"}, []int{n})[0], earlier), b.active, 0)
 	} else {
 		size := graph.Scalar(g, dtypes.Int64, n)
 		start := graph.Mod(graph.MulScalar(graph.Mod(c.number, size), b.active), size)

@@ -153,13 +153,19 @@ func (x indexed) before(c clock, now choice, _ []*graph.Node) choice {
 
 // draw finds the places of each low part: those of the smallest of random numbers.
 func (x indexed) draw(c clock, earlier *graph.Node) choice {
-	var out choice
+	var paths []string
+	var sizes, kept []int
 	for _, cut := range x.cuts {
-		if cut.r == 0 {
-			continue
+		if cut.r > 0 {
+			paths, sizes, kept = append(paths, cut.param.Path), append(sizes, cut.size), append(kept, cut.r)
 		}
-		words := scan.NewStream(x.seed, c.number, cut.param.Path).Words(cut.size)
-		_, earlier = graph.BottomK(after(words, earlier), cut.r, 0)
+	}
+	if len(paths) == 0 {
+		return nil
+	}
+	var out choice
+	for i, words := range scan.Words(x.seed, c.number, paths, sizes) {
+		_, earlier = graph.BottomK(after(words, earlier), kept[i], 0)
 		out = append(out, earlier)
 	}
 	return out

@@ -14,7 +14,9 @@ func TestStream(t *testing.T) {
 	b := backend.ForTest(t)
 	draw := func(seed, time int64, name string, n int) []uint32 {
 		t.Helper()
-		out, err := graph.ExecOnce(b, func(time *graph.Node) *graph.Node { return NewStream(seed, time, name).Words(n) }, tensors.FromScalar(time))
+		out, err := graph.ExecOnce(b, func(time *graph.Node) *graph.Node {
+			return Words(seed, time, []string{"before", name}, []int{3, n})[1]
+		}, tensors.FromScalar(time))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -37,5 +39,16 @@ func TestStream(t *testing.T) {
 	}
 	if mean < 0.5-0.0064 || mean > 0.5+0.0064 {
 		t.Errorf("the mean is %g", mean)
+	}
+	// Drawn by itself a stream is the same.
+	normal, err := graph.ExecOnce(b, func(time *graph.Node) *graph.Node {
+		x, y := NewStream(1, time, "a").words(21)
+		return graph.Reshape(cut(graph.Concatenate([]*graph.Node{cut(x, 21), cut(y, 21)}, 1), 41), 41)
+	}, tensors.FromScalar(int64(5)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(first, tensors.MustCopyFlatData[uint32](normal)) {
+		t.Error("a stream drawn with others differs from itself alone")
 	}
 }
