@@ -35,7 +35,7 @@ func TestEigen(t *testing.T) {
 		for _, m := range matrices {
 			flat = append(flat, m.RawMatrix().Data...)
 		}
-		out, err := graph.ExecOnceN(b, func(a *graph.Node) []*graph.Node {
+		out, err := graph.CallOnceN(b, func(a *graph.Node) []*graph.Node {
 			values, vectors := eigen(graph.Const(a.Graph(), true), a)
 			values, vectors = ordered(values, vectors, n)
 			return []*graph.Node{values, vectors}
@@ -98,7 +98,7 @@ func TestOrthonormal(t *testing.T) {
 				x.Set(i, j, rng.NormFloat64())
 			}
 		}
-		out, err := graph.ExecOnce(b, func(x *graph.Node) *graph.Node { return orthonormal(graph.Const(x.Graph(), true), x) },
+		out, err := graph.CallOnce(b, func(x *graph.Node) *graph.Node { return orthonormal(graph.Const(x.Graph(), true), x) },
 			tensors.FromFlatDataAndDimensions(append([]float64(nil), x.RawMatrix().Data...), 1, n, r))
 		if err != nil {
 			t.Fatal(err)

@@ -450,7 +450,7 @@ type Stateful interface {
 // StateBytes returns how many bytes t keeps between steps for parameters of these shapes: the state's tensors, without
 // the parameters and the step count.
 func StateBytes(b compute.Backend, t Stateful, params scan.Vars) (int64, error) {
-	if err := checkParams(params, 0); err != nil {
+	if err := errors.Join(t.Validate(), checkParams(params, 0)); err != nil {
 		return 0, err
 	}
 	_, bytes, err := StateSize(b, t, shapesOf(params))

@@ -14,7 +14,7 @@ func TestStream(t *testing.T) {
 	b := backend.ForTest(t)
 	draw := func(seed, time int64, name string, n int) []uint32 {
 		t.Helper()
-		out, err := graph.ExecOnce(b, func(time *graph.Node) *graph.Node {
+		out, err := graph.CallOnce(b, func(time *graph.Node) *graph.Node {
 			return Words(seed, time, []string{"before", name}, []int{3, n})[1]
 		}, tensors.FromScalar(time))
 		if err != nil {
@@ -41,7 +41,7 @@ func TestStream(t *testing.T) {
 		t.Errorf("the mean is %g", mean)
 	}
 	// Drawn by itself a stream is the same.
-	normal, err := graph.ExecOnce(b, func(time *graph.Node) *graph.Node {
+	normal, err := graph.CallOnce(b, func(time *graph.Node) *graph.Node {
 		x, y := NewStream(1, time, "a").words(21)
 		return graph.Reshape(cut(graph.Concatenate([]*graph.Node{cut(x, 21), cut(y, 21)}, 1), 41), 41)
 	}, tensors.FromScalar(int64(5)))
