@@ -390,3 +390,9 @@ func GaLore(rate, density float64) Chain {
 func BAdam(rate, density float64) Chain {
 	return ready(rate, ScaleByFrugal{Free: Freeze{}, Selector: Blocks{MinActive: 1}, Density: explicit(density)})
 }
+
+// LowRankRandom is [GaLore] with random directions in the place of singular vectors, state and all begun anew with each set:
+// Adam in a random part of the space, and nothing outside of it. The paper's control for what the rest is worth.
+func LowRankRandom(rate, density float64) Chain {
+	return ready(rate, ScaleByFrugal{Free: Freeze{}, Selector: RandomProjection{MinRank: 1}, Density: explicit(density)})
+}

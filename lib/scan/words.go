@@ -58,6 +58,6 @@ func Words(seed int64, time *graph.Node, names []string, sizes []int) []*graph.N
 
 func hash(name string) uint32 {
 	h := fnv.New32a()
-	h.Write([]byte(name))
+	_, _ = h.Write([]byte(name)) // never fails
 	return h.Sum32()
 }
