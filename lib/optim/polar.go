@@ -93,22 +93,7 @@ func rotatePairs(both, one *graph.Node, n int) *graph.Node {
 	cos := graph.Div(one, graph.Sqrt(graph.Add(one, graph.Square(t))))
 	sin := graph.Mul(cos, t)
 	p, q = graph.Sub(graph.Mul(cos, p), graph.Mul(sin, q)), graph.Add(graph.Mul(sin, p), graph.Mul(cos, q))
-	var next []*graph.Node
-	move := func(x *graph.Node, from, to int) {
-		if from < to {
-			next = append(next, graph.Slice(x, graph.AxisRange(), graph.AxisRange(from, to)))
-		}
-	}
-	move(p, 0, 1) // stays
-	if half > 1 {
-		move(q, 0, 1)
-		move(p, 1, half-1)
-		move(q, 1, half)
-		move(p, half-1, half)
-	} else {
-		move(q, 0, 1)
-	}
-	return graph.Concatenate(next, 1)
+	return tournament([]*graph.Node{p, q}, 1)
 }
 
 // rotations applies step to x, shaped [batch, rows, …], a number of times in one loop. Step gets ones shaped
@@ -125,20 +110,8 @@ func rotations(x *graph.Node, times int, step func(x, one *graph.Node) *graph.No
 		}
 		return x
 	}
-	index := shapes.Make(dtypes.Int32)
-	of, beside := x.Shape(), ones.Shape()
-	parameters := func(g *graph.Graph) (i, next, end, x, ones *graph.Node) {
-		return graph.Parameter(g, "i", index), graph.Parameter(g, "next", index), graph.Parameter(g, "end", index),
-			graph.Parameter(g, "x", of), graph.Parameter(g, "ones", beside)
-	}
-	more := graph.NewClosure(g, func(g *graph.Graph) []*graph.Node {
-		i, _, end, _, _ := parameters(g)
-		return []*graph.Node{graph.LessThan(i, end)}
-	})
-	body := graph.NewClosure(g, func(g *graph.Graph) []*graph.Node {
-		i, next, end, x, ones := parameters(g)
-		return []*graph.Node{graph.Add(i, next), next, end, step(x, ones), ones}
-	})
-	scalar := func(v int) *graph.Node { return graph.Scalar(g, dtypes.Int32, v) }
-	return graph.While(more, body, scalar(0), scalar(1), scalar(times), x, ones)[3]
+	on := graph.Const(g, true)
+	return repeat(on, times, []*graph.Node{x}, []*graph.Node{on, ones}, func(changing, constants []*graph.Node) (*graph.Node, []*graph.Node) {
+		return constants[0], []*graph.Node{step(changing[0], constants[1])}
+	})[0]
 }

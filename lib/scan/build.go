@@ -137,6 +137,11 @@ func (p *plan) build(b compute.Backend, f compute.Function, params values, trace
 			panic(fmt.Errorf("built twice it differs: %d and %d traces, %d and %d batches; it must be pure",
 				len(p.traces), len(s.traceNames), len(p.windows), len(s.windows)))
 		}
+		for i, name := range s.traceNames {
+			if name != p.traces[i].name {
+				panic(fmt.Errorf("built twice it traces %q and then %q at one place; it must be pure: range over a map in the order of its keys", p.traces[i].name, name))
+			}
+		}
 		var out []*graph.Node
 		for _, v := range p.state {
 			out = append(out, s.state[v.name])

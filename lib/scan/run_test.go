@@ -171,7 +171,7 @@ func TestErrors(t *testing.T) {
 		return l
 	}
 	step := func(f func(s *scan.Step)) scan.Loop { return scan.Loop{Name: "wrong", Step: f} }
-	impure := 0
+	impure, turn := 0, 0
 	for want, loop := range map[string]scan.Loop{
 		"scan: descent: Step is nil, must be a function":                             with(func(l *scan.Loop) { l.Step = nil }),
 		"scan: descent: Mode is 7, must be Auto, Fused or Stepwise":                  with(func(l *scan.Loop) { l.Mode = 7 }),
@@ -196,6 +196,10 @@ func TestErrors(t *testing.T) {
 			if impure++; impure > 1 {
 				s.Trace("now", s.Get("x"))
 			}
+		}),
+		`it traces "b" and then "a" at one place`: step(func(s *scan.Step) {
+			turn++
+			s.Trace([]string{"b", "a"}[min(turn-1, 1)], s.Get("x"))
 		}),
 	} {
 		_, err := scan.Compile(b, loop, state, inputs)
