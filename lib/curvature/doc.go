@@ -8,7 +8,7 @@
 //	| [InverseFisher]        | d·m·(m+1)    | 2·d·m     | d·m          | pruning: diagonal, entries, F⁻¹x |
 //	| [WindowFisher]         | d·m + m³     | 2·d·m+m²  | d·m + m²     | a window that slides as one trains |
 //
-// [PruneOBS] prunes with the first, [PruneMagnitude] and [PruneDiagonalFisher] are what it must beat.
+// [NewPagedInverseFisher] takes gradients page by page where they do not fit. [PruneOBS] prunes with the first, [PruneMagnitude] and [PruneDiagonalFisher] are what it must beat.
 //
 // A [Landscape] is a loss around given weights: its [Sharpness] as SAM defines it, the Hessian's largest eigenvalue, and
 // the loss on a plane of random directions. [Sharpness] and [HessianVector] build the same inside other graphs.

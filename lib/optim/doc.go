@@ -21,6 +21,12 @@
 //	| [Adafactor]             | [ScaleByFactoredRMS]      | (m+n)/(m·n)       | Shazeer, Stern (2018)       |
 //	| [Muon]                  | [ScaleByMuon]             | 1 (others: 2)     | Jordan et al. (2024)        |
 //	| [DiffGrad]              | [ScaleByDiffGrad]         | 3                 | Dubey et al. (2020)         |
+//	| [SGDSaI]                | [ScaleByGSNR]             | 1                 | Xu et al. (2024)            |
+//	| [AdamMini]              | [ScaleByAdamMini]         | 1                 | Zhang et al. (2025)         |
+//	| [SWAN]                  | [ScaleBySWAN]             | 0 (others: 2)     | Ma et al. (2025)            |
+//	| [Frugal]                | [ScaleByFrugal]           | 2ρ (others: 2)    | Zmushko et al. (2025)       |
+//	| [GaLore], [BAdam]       | [ScaleByFrugal]           | 2ρ (others: 2)    | Zhao et al. (2024), Luo et al. (2024) |
+//	| [MFAC]                  | [ScaleByMFAC]             | the window, m     | Frantar et al. (2021)       |
 //
 // Parts that go with any method, in front of it, behind it or around it:
 //
@@ -33,7 +39,12 @@
 //	| [AverageWeights]                            | a moving average of the weights                          |
 //	| [SkipNonFinite]                             | leaves a step with NaN or infinity out                   |
 //	| [Partition], [Freeze], [Keep]               | parameters by path and shape: [ByPath], [Matrices], [Not] |
+//	| [GradNorm], [GradWhiten], [RestoreNorm]     | standardizes and whitens matrices                        |
+//	| [SplitOutputs], [KernelMatrices]            | lets a matrix method see fused weights and convolutions  |
+//	| [ApplyMask]                                 | keeps pruned weights at zero                             |
 //	| [SAM]                                       | the gradient at the worst weights nearby                 |
+//
+// What is minimized may remember earlier steps too: an [Objective] such as [SAF] or [MESA].
 //
 // Learning rates, averaging factors and the like may be inputs of the compiled step: [Hyper] changes them without
 // compiling again, and gives each of many runs trained together (a leading axis of seeds or grid points) its own.
