@@ -22,7 +22,7 @@ import (
 
 var everySelector = map[string]Selector{
 	"columns": Columns{}, "rows": Rows{}, "randperm": RandPerm{}, "randk": RandomCoordinates{}, "svd": SVD{}, "random": RandomProjection{},
-	"descending": Blocks{}, "ascending": Blocks{Order: Ascending}, "mirror": Blocks{Order: Mirror}, "blocks": Blocks{Order: RandomOrder},
+	"descending": Blocks{}, "blocks": Blocks{Order: RandomOrder}, // the other orders differ in their list only
 }
 
 // eachSelector gives every selector that has parameters, those under its name, a part of its own in one program.
@@ -71,7 +71,7 @@ func respondEach(t *testing.T, f ScaleByFrugal, gradients scan.Vars) map[string]
 	return out
 }
 
-var layerShapes = map[string][]int{"up_proj": {6, 10}, "down_proj": {10, 6}, "k_proj": {5, 7}, "v_proj": {6, 6}}
+var layerShapes = map[string][]int{"down_proj": {10, 6}, "k_proj": {5, 7}}
 
 // draws are gradients of every selector's parameters, the same for all.
 func draws(steps, lead int) scan.Vars {
@@ -237,7 +237,7 @@ func truncated(m *mat.Dense, rank int) *mat.Dense {
 
 // Density 1 is Full alone where the directions are coordinates, density 0 is Free alone, and so is one that leaves nothing.
 func TestFrugalLimits(t *testing.T) {
-	gradients := scan.Vars{"attn/w": draws(20, 0)["columns/k_proj"], "embed": draws(20, 0)["columns/v_proj"]}
+	gradients := scan.Vars{"attn/w": draws(20, 0)["columns/k_proj"], "embed": draws(20, 0)["columns/down_proj"]}
 	adam, sign := respondAll(t, ScaleByAdam{}, gradients), respondAll(t, ScaleBySign{}, gradients)
 	compare := func(what string, f ScaleByFrugal, want []float64) {
 		t.Helper()
@@ -250,10 +250,9 @@ func TestFrugalLimits(t *testing.T) {
 			}
 		}
 	}
-	for name, s := range map[string]Selector{"blocks": Blocks{}, "columns": Columns{}, "randk": RandomCoordinates{}} {
-		compare(name+" at density 1", ScaleByFrugal{Selector: s, Density: 1, Gap: 1000}, adam["attn/w"])
-		compare(name+" at density 1, new selections, Reproject", ScaleByFrugal{Selector: s, Density: 1, Gap: 3, History: Reproject}, adam["attn/w"])
-	}
+	compare("blocks at density 1", ScaleByFrugal{Density: 1, Gap: 1000}, adam["attn/w"])
+	compare("columns at density 1", ScaleByFrugal{Selector: Columns{}, Density: 1, Gap: 1000}, adam["attn/w"])
+	compare("randk at density 1, new selections, Reproject", ScaleByFrugal{Selector: RandomCoordinates{}, Density: 1, Gap: 3, History: Reproject}, adam["attn/w"])
 	compare("density 0", ScaleByFrugal{Density: Zero}, sign["attn/w"])
 	compare("one column of five at density 0.19", ScaleByFrugal{Selector: Columns{}, Density: 0.19}, sign["attn/w"])
 }
@@ -298,6 +297,9 @@ func TestFrugalRuns(t *testing.T) {
 	b := backend.ForTest(t)
 	together, alone := scan.Vars{}, make([]scan.Vars, runs)
 	for path, v := range draws(1, runs) {
+		if name, _, _ := strings.Cut(path, "/"); slices.Contains([]string{"columns", "randperm", "descending"}, name) {
+			continue // as rows and blocks
+		}
 		flat := tensors.MustCopyFlatData[float32](v)
 		dims := v.Shape().Dimensions[2:]
 		together[path] = tensors.FromFlatDataAndDimensions(flat, append([]int{runs}, dims...)...)
@@ -324,6 +326,9 @@ func TestFrugalRuns(t *testing.T) {
 		}}
 	}
 	for _, batch := range batches(t, together) {
+		if len(batch) == 0 {
+			continue
+		}
 		method := ready(0.01, eachSelector(ScaleByFrugal{Density: 0.5, Gap: 2, History: Reproject}, batch))
 		all, err := Minimize(context.Background(), b, method, problem(1), batch, nil, steps, 0)
 		if err != nil {
