@@ -128,13 +128,12 @@ func (f SAF) Loss(s *Step, values, data []*graph.Node, memory State) (*graph.Nod
 	return loss, memory.with([]*graph.Node{graph.Reshape(table, history.Shape().Dimensions...)})
 }
 
-// put replaces rows of a table where real holds. Backends have no scatter that replaces, but this one is exact: down to
-// −∞, then up to the value.
+// put replaces rows of a table, each of them once at most, where real holds. Backends have no scatter that replaces; adding
+// what is missing to the values costs one pass over the rows and is right to rounding, the whole numbers of epochs exactly.
 func put(table, rows, values, real *graph.Node) *graph.Node {
 	real = graph.BroadcastToDims(graph.ExpandAxes(real, -1), values.Shape().Dimensions...)
-	low := graph.BroadcastToDims(graph.Infinity(table.Graph(), table.DType(), -1), values.Shape().Dimensions...)
-	table = graph.ScatterMin(table, rows, graph.Where(real, low, graph.Neg(low)), false, false)
-	return graph.ScatterMax(table, rows, graph.Where(real, values, low), false, false)
+	missing := graph.Sub(values, graph.Gather(table, rows))
+	return graph.ScatterSum(table, rows, graph.Where(real, missing, graph.ZerosLike(missing)), false, false)
 }
 
 // check the shapes that only the graph knows.
