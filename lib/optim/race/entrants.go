@@ -23,10 +23,11 @@ var families = []family{
 	{"summed", 3e-3, []string{"adagrad"}},                       // the step shrinks as gradients add up
 	{"own scale", 0.1, []string{"adadelta"}},                    // the step's size comes from earlier steps; 1 is the paper's
 	{"relative", 1e-3, []string{"adafactor"}},                   // steps relative to the parameters' size
-	{"orthogonal", 1e-3, []string{"muon", "swan", "galore"}},    // matrices in their own directions
-	{"scaled at start", 0.01, []string{"sgd-sai"}},              // one factor a tensor, at most 1
+	{"orthogonal", 1e-3, []string{"muon", "swan"}},              // matrices in their own directions
+	{"projected", 3e-3, []string{"galore"}},                     // Adam's steps times 0.25, in a part of the directions
+	{"scaled at start", 0.03, []string{"sgd-sai"}},              // one factor a tensor, at most 1
 	{"inverse Fisher", 1e-4, []string{"m-fac"}},                 // of order 1/window
-	{"adaptive", 3e-4, []string{"adam", "amsgrad", "adamw", "nadam", "radam", "rmsprop", "rmsprop-centered", "diffgrad", "adam-mini", "frugal", "badam"}},
+	{"adaptive", 1e-3, []string{"adam", "amsgrad", "adamw", "nadam", "radam", "rmsprop", "rmsprop-centered", "diffgrad", "adam-mini", "frugal", "badam"}},
 }
 
 const span = 1000
@@ -40,10 +41,11 @@ const span = 1000
 //	| summed          | 0.003 … 3      | adagrad                                                |
 //	| own scale       | 0.1 … 100      | adadelta                                               |
 //	| relative        | 0.001 … 1      | adafactor                                              |
-//	| orthogonal      | 0.001 … 1      | muon, swan, galore                                     |
-//	| scaled at start | 0.01 … 10      | sgd-sai                                                |
-//	| inverse Fisher  | 0.0001 … 0.1   | m-fac                                                  |
-//	| adaptive        | 0.0003 … 0.3   | adam and its kin, and every method not listed here     |
+//	| orthogonal      | 0.001 … 1      | muon, swan                                             |
+//	| projected       | 0.003 … 3      | galore                                                 |
+//	| scaled at start | 0.03 … 30      | sgd-sai                                                |
+//	| inverse Fisher  | 0.001 … 1      | m-fac                                                  |
+//	| adaptive        | 0.001 … 1      | adam and its kin, and every method not listed here     |
 func Entrants() []Entrant {
 	var out []Entrant
 	for _, name := range optim.Names() {

@@ -71,7 +71,7 @@ func ByName(ctx context.Context, name string) (*Problem, error) {
 	case "logistic":
 		return Logistic()
 	case "cnn":
-		return CNN(ctx, 4000, 500)
+		return CNN(ctx, 4000, 400)
 	case "transformer":
 		return Transformer(400_000)
 	}
@@ -105,7 +105,7 @@ func Quadratic(rows, columns int, condition float64) (*Problem, error) {
 		return graph.MulScalar(graph.Einsum("ki,ki->k", gap, graph.Einsum("ki,ij->kj", gap, h)), 0.5)
 	}
 	return &Problem{
-		Name: "quadratic", Title: fmt.Sprintf("quadratic, condition %g", condition), Loss: "f/f(start)", Steps: 400, Lead: 1,
+		Name: "quadratic", Title: fmt.Sprintf("quadratic, condition %g", condition), Loss: "f/f(start)", Steps: 200, Lead: 1,
 		Inputs: scan.Vars{
 			"curvature": tensors.FromFlatDataAndDimensions(curvature.RawMatrix().Data, n, n),
 			"target":    tensors.FromFlatDataAndDimensions(normals(rng, n), rows, columns),
@@ -164,7 +164,7 @@ func Logistic() (*Problem, error) {
 		return graph.Add(graph.ReduceMean(entropy, 1), graph.MulScalar(graph.ReduceSum(graph.Square(weights), 1, 2), l2/2))
 	}
 	return &Problem{
-		Name: "logistic", Title: "logistic regression, digits", Loss: "training loss", Steps: 400, Lead: 1,
+		Name: "logistic", Title: "logistic regression, digits", Loss: "training loss", Steps: 200, Lead: 1,
 		Inputs: scan.Vars{
 			"x": tensors.FromFlatDataAndDimensions(digits.X, digits.Rows(), features),
 			"y": tensors.FromFlatDataAndDimensions(oneHot, digits.Rows(), classes),
@@ -192,7 +192,7 @@ func Logistic() (*Problem, error) {
 	}, nil
 }
 
-// CNN is [nets.SmallCNN] with ReLU on the first train pictures of Fashion-MNIST, in minibatches of 64, compared by the loss
+// CNN is [nets.SmallCNN] with ReLU on the first train pictures of Fashion-MNIST, in minibatches of 32, compared by the loss
 // of the first held of its test part.
 func CNN(ctx context.Context, train, held int) (*Problem, error) {
 	part := func(which data.Part, n int) (*data.Dataset, error) {
@@ -221,7 +221,7 @@ func CNN(ctx context.Context, train, held int) (*Problem, error) {
 		Name: "cnn", Title: "CNN, Fashion-MNIST", Loss: "held-out loss", Steps: 100,
 		Inputs: scan.Vars{"x": training.Features(), "y": training.LabelTensor(), "held x": test.Features(), "held y": test.LabelTensor()},
 		Start:  model.Init,
-		Data:   func(s *scan.Step) []*graph.Node { return s.Batch(64, "x", "y") },
+		Data:   func(s *scan.Step) []*graph.Node { return s.Batch(32, "x", "y") },
 		Objective: func(params, data []*graph.Node) *graph.Node {
 			return nets.CrossEntropy(model.Apply(params, data[0]), data[1])
 		},
@@ -232,10 +232,10 @@ func CNN(ctx context.Context, train, held int) (*Problem, error) {
 }
 
 // Transformer is the network "gpt-tiny" of [nets.GPTSize] on the first so many bytes of the Go library's source, a byte a
-// token: 16 windows of 32 bytes a step, compared by the loss in nats a byte on 32 windows spread over the last tenth,
+// token: 8 windows of 32 bytes a step, compared by the loss in nats a byte on 32 windows spread over the last tenth,
 // which it does not train on.
 func Transformer(bytes int) (*Problem, error) {
-	const batch, held = 16, 32
+	const batch, held = 8, 32
 	source, err := data.GoSource("", bytes)
 	if err != nil {
 		return nil, err

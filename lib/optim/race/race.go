@@ -13,7 +13,7 @@
 //	|-------------|---------------------------------|--------------------------------|-------------------------------|
 //	| quadratic   | a matrix of 8×8, float64        | none                           | f, condition 1 000            |
 //	| logistic    | 64×10 weights and biases        | digits, minibatches of 64      | loss of all training examples |
-//	| cnn         | [nets.SmallCNN], 9 098          | Fashion-MNIST, minibatches of 64 | loss of held-out pictures   |
+//	| cnn         | [nets.SmallCNN], 9 098          | Fashion-MNIST, minibatches of 32 | loss of held-out pictures   |
 //	| transformer | gpt-tiny of [nets.GPT], a byte a token | the Go library's source | loss of held-out text         |
 //
 // or any [Problem] of one's own. The entrants are all registered optimizers, see [Entrants] for the ranges.
