@@ -26,7 +26,7 @@ var families = []family{
 	{"orthogonal", 1e-3, []string{"muon", "swan"}},              // matrices in their own directions
 	{"projected", 3e-3, []string{"galore"}},                     // Adam's steps times 0.25, in a part of the directions
 	{"scaled at start", 0.03, []string{"sgd-sai"}},              // one factor a tensor, at most 1
-	{"inverse Fisher", 1e-4, []string{"m-fac"}},                 // of order 1/window
+	{"inverse Fisher", 1e-3, []string{"m-fac"}},                 // of order 1/window
 	{"adaptive", 1e-3, []string{"adam", "amsgrad", "adamw", "nadam", "radam", "rmsprop", "rmsprop-centered", "diffgrad", "adam-mini", "frugal", "badam"}},
 }
 

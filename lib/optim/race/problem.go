@@ -218,7 +218,7 @@ func CNN(ctx context.Context, train, held int) (*Problem, error) {
 		return nil, err
 	}
 	return &Problem{
-		Name: "cnn", Title: "CNN, Fashion-MNIST", Loss: "held-out loss", Steps: 100,
+		Name: "cnn", Title: "CNN, Fashion-MNIST", Loss: "held-out loss", Steps: 80,
 		Inputs: scan.Vars{"x": training.Features(), "y": training.LabelTensor(), "held x": test.Features(), "held y": test.LabelTensor()},
 		Start:  model.Init,
 		Data:   func(s *scan.Step) []*graph.Node { return s.Batch(32, "x", "y") },
@@ -267,7 +267,7 @@ func Transformer(bytes int) (*Problem, error) {
 		windows = append(windows, validation.Tokens[from:from+length]...)
 	}
 	return &Problem{
-		Name: "transformer", Title: "transformer, Go source", Loss: "held-out loss, nats a byte", Steps: 100,
+		Name: "transformer", Title: "transformer, Go source", Loss: "held-out loss, nats a byte", Steps: 80,
 		Inputs: scan.Vars{
 			"text": tensors.FromFlatDataAndDimensions(train.Tokens, len(train.Tokens)),
 			"held": tensors.FromFlatDataAndDimensions(windows, held, length),
