@@ -1,6 +1,10 @@
 package race
 
-import "github.com/hindsight-go/hindsight/lib/optim"
+import (
+	"strings"
+
+	"github.com/hindsight-go/hindsight/lib/optim"
+)
 
 // Entrant is a registered optimizer with the range in which its learning rate is searched, evenly on the log scale.
 type Entrant struct {
@@ -59,7 +63,7 @@ func ByMethod(name string) (Entrant, error) {
 	if _, err := optim.ByName(name, 1); err != nil {
 		return Entrant{}, err
 	}
-	return entrant(name), nil
+	return entrant(strings.ToLower(name)), nil
 }
 
 func entrant(name string) Entrant {

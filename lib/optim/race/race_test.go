@@ -279,6 +279,9 @@ func TestRates(t *testing.T) {
 			t.Error(err)
 		}
 	}
+	if e, err := race.ByMethod("SGD"); err != nil || e.Family != "gradient" {
+		t.Errorf("SGD is %+v, %v", e, err)
+	}
 	if err := (race.Entrant{Name: "none"}).New(1).Validate(); err == nil {
 		t.Error("an entrant that is none is valid")
 	}
