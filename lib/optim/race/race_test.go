@@ -158,9 +158,6 @@ func TestEveryMethod(t *testing.T) {
 			methods = []string{"adam", "muon"}
 		}
 		c := race.Config{Problem: p, Methods: methods, Trials: 4, Seeds: 2, Steps: 20, Points: 2}
-		if !scan.CanFuse(b) {
-			c.Methods = []string{"sgd", "adam"}
-		}
 		r, err := race.Run(context.Background(), b, c)
 		if err != nil {
 			t.Fatal(err)
