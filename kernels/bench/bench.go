@@ -54,6 +54,8 @@ func All() []Benchmark {
 		{"cnn-step", "CNN 3×3 8–16, batch 64, Adam: a call a step, against jit per step", "step", JAX, "cnn step", "training_jax.py cnn step", 1.1},
 		{"adam-10M-torch", "an Adam update of a transformer's 10 M parameters, against PyTorch's fused Adam", "update", Torch, "update adam step", "update_torch.py adam", 1},
 		{"adam-10M-step", "the same against optax, a call an update on both sides", "update", JAX, "update adam step", "update_jax.py adam step", 1.05},
+		{"mfac-setup", "M-FAC's inverse of 64 gradients of 1 M entries (256 would take a sample half a minute), against the recursion in JAX", "set-up", JAX, "mfac setup 64", "mfac_jax.py setup 64", 1},
+		{"mfac-product", "an inverse-Hessian vector product with 256 gradients of 1 M entries, likewise; takes 4 GB of memory", "product", JAX, "mfac product 256", "mfac_jax.py product 256", 1},
 		{"cell-first", "a new kernel's first cell with lib and XLA imported, build cache warm", "cell", Nobody, "", "cell.py go-xla-cpu first", 1.5},
 		{"cell-later", "a later, never compiled cell of that kernel", "cell", Nobody, "", "cell.py go-xla-cpu later", 1},
 	}
