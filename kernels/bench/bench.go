@@ -21,12 +21,14 @@ type Peer int
 
 // The peers.
 const (
-	Nobody Peer = iota // the figure itself has a target, in seconds
-	JAX                // with optax, on the processor
-	Torch              // PyTorch, on the processor
+	Nobody    Peer = iota // the figure itself has a target, in seconds
+	JAX                   // with optax, on the processor
+	Torch                 // PyTorch, on the processor
+	Ourselves             // other work of ours: what one thing costs beside another
+	Scaling               // the same work of ours at other sizes: the order of its cost
 )
 
-func (p Peer) String() string { return [...]string{"", "JAX", "PyTorch"}[p] }
+func (p Peer) String() string { return [...]string{"", "JAX", "PyTorch", "our own", "our own"}[p] }
 
 // Benchmark is one figure.
 type Benchmark struct {
@@ -37,27 +39,39 @@ type Benchmark struct {
 	// Subject is our side: the arguments of kernels/bench/subject.
 	Subject string
 	// Script is the peer's side: a file of kernels/python/bench and its arguments. Of
-	// Nobody it is what is measured, run by the notebooks' own Python.
+	// Nobody it is what is measured, run by the notebooks' own Python; of Ourselves it
+	// is the arguments of kernels/bench/subject again, and of Scaling it is empty.
 	Script string
 	// Target is the largest ratio of our time to the peer's, or of Nobody the largest
-	// number of seconds; 0: none is set.
+	// number of seconds; 0: none is set. Of Scaling it is the slope of time over size
+	// on logarithmic axes, which may be off by [Band].
 	Target float64
+	// Sizes of Scaling, at least two: a side each, in the place of %d in Subject.
+	Sizes []int
 }
+
+// Band is how far the slope of a benchmark of [Scaling] may be from its target.
+const Band = 0.15
 
 // All lists the benchmarks.
 func All() []Benchmark {
 	all := []Benchmark{
-		{"scan-quadratic", "100,000 steps of gradient descent in 10 dimensions, one executable, against lax.scan", "run", JAX, "quadratic", "quadratic_jax.py", 1.5},
-		{"mlp-step", "MLP 784-256-128-10, batch 128, Adam: a call a step, against jit per step", "step", JAX, "mlp step", "training_jax.py mlp step", 1.1},
-		{"mlp-fused", "the same in one executable, against lax.scan", "step", JAX, "mlp fused", "training_jax.py mlp fused", 1.15},
-		{"mlp-torch", "the same a call a step, against eager PyTorch with its fused Adam", "step", Torch, "mlp step", "training_torch.py", 1},
-		{"cnn-step", "CNN 3×3 8–16, batch 64, Adam: a call a step, against jit per step", "step", JAX, "cnn step", "training_jax.py cnn step", 1.1},
-		{"adam-10M-torch", "an Adam update of a transformer's 10 M parameters, against PyTorch's fused Adam", "update", Torch, "update adam step", "update_torch.py adam", 1},
-		{"adam-10M-step", "the same against optax, a call an update on both sides", "update", JAX, "update adam step", "update_jax.py adam step", 1.05},
-		{"mfac-setup", "M-FAC's inverse of 64 gradients of 1 M entries (256 would take a sample half a minute), against the recursion in JAX", "set-up", JAX, "mfac setup 64", "mfac_jax.py setup 64", 1},
-		{"mfac-product", "an inverse-Hessian vector product with 256 gradients of 1 M entries, likewise; takes 4 GB of memory", "product", JAX, "mfac product 256", "mfac_jax.py product 256", 1},
-		{"cell-first", "a new kernel's first cell with lib and XLA imported, build cache warm", "cell", Nobody, "", "cell.py go-xla-cpu first", 1.5},
-		{"cell-later", "a later, never compiled cell of that kernel", "cell", Nobody, "", "cell.py go-xla-cpu later", 1},
+		{"scan-quadratic", "100,000 steps of gradient descent in 10 dimensions, one executable, against lax.scan", "run", JAX, "quadratic", "quadratic_jax.py", 1.5, nil},
+		{"mlp-step", "MLP 784-256-128-10, batch 128, Adam: a call a step, against jit per step", "step", JAX, "mlp step", "training_jax.py mlp step", 1.1, nil},
+		{"mlp-fused", "the same in one executable, against lax.scan", "step", JAX, "mlp fused", "training_jax.py mlp fused", 1.15, nil},
+		{"mlp-torch", "the same a call a step, against eager PyTorch with its fused Adam", "step", Torch, "mlp step", "training_torch.py", 1, nil},
+		{"cnn-step", "CNN 3×3 8–16, batch 64, Adam: a call a step, against jit per step", "step", JAX, "cnn step", "training_jax.py cnn step", 1.1, nil},
+		{"adam-10M-torch", "an Adam update of a transformer's 10 M parameters, against PyTorch's fused Adam", "update", Torch, "update adam step", "update_torch.py adam", 1, nil},
+		{"adam-10M-step", "the same against optax, a call an update on both sides", "update", JAX, "update adam step", "update_jax.py adam step", 1.05, nil},
+		{"mfac-setup", "M-FAC's inverse of 64 gradients of 1 M entries (256 would take a sample half a minute), against the recursion in JAX", "set-up", JAX, "mfac setup 64", "mfac_jax.py setup 64", 1, nil},
+		{"mfac-product", "an inverse-Hessian vector product with 256 gradients of 1 M entries, likewise; takes 4 GB of memory", "product", JAX, "mfac product 256", "mfac_jax.py product 256", 1, nil},
+		{"mfac-slope-d", "order of a step of M-FAC in the dimension, over a decade up to 1 M, with 32 gradients", "step", Scaling, "mfac-step 32 %d", "", 1, []int{100_000, 215_000, 464_000, 1_000_000}},
+		{"mfac-slope-m", "order of a step of M-FAC in the number of gradients, over a decade up to 256, in 500,000 dimensions", "step", Scaling, "mfac-step %d 500000", "", 1, []int{26, 55, 119, 256}},
+		{"saf-step", "a step of SAF on the MLP 784-128-64-10, batch 128, against one of plain SGD", "step", Ourselves, "sharpness saf", "sharpness sgd", 1.25, nil},
+		{"mesa-step", "the same of MESA", "step", Ourselves, "sharpness mesa", "sharpness sgd", 1.5, nil},
+		{"sam-step", "the same of SAM", "step", Ourselves, "sharpness sam", "sharpness sgd", 2.2, nil},
+		{"cell-first", "a new kernel's first cell with lib and XLA imported, build cache warm", "cell", Nobody, "", "cell.py go-xla-cpu first", 1.5, nil},
+		{"cell-later", "a later, never compiled cell of that kernel", "cell", Nobody, "", "cell.py go-xla-cpu later", 1, nil},
 	}
 	for _, name := range updates {
 		all = append(all, Benchmark{

@@ -32,9 +32,17 @@ func TestRegistry(t *testing.T) {
 		assert.NotEmpty(t, b.Unit)
 		assert.GreaterOrEqual(t, b.Target, 0.0)
 		assert.Equal(t, b.Peer == Nobody, b.Subject == "", b.Name)
-		assert.FileExists(t, root.Join("kernels", "python", "bench", strings.Fields(b.Script)[0]))
-		if b.Peer != Nobody {
+		assert.Equal(t, b.Peer == Scaling, len(b.Sizes) >= 2 && strings.Contains(b.Subject, "%d"), b.Name)
+		switch b.Peer {
+		case JAX, Torch:
 			assert.FileExists(t, environment(root, b.Peer).Lock)
+			fallthrough
+		case Nobody:
+			assert.FileExists(t, root.Join("kernels", "python", "bench", strings.Fields(b.Script)[0]))
+		case Ourselves:
+			assert.NotEmpty(t, b.Script)
+		case Scaling:
+			assert.Empty(t, b.Script)
 		}
 	}
 }
@@ -58,6 +66,30 @@ func TestStatistics(t *testing.T) {
 	assert.Equal(t, Figure{Best: 0.5, Median: 0.5, Low: 0.5, High: 0.5}, ratio([]float64{1, 10, 1}, []float64{2, 20, 2}))
 	// One that meets a single sample does not move the quickest.
 	assert.Equal(t, 0.5, ratio([]float64{1, 1, 9}, []float64{2, 2, 2}).Best)
+}
+
+func TestSlope(t *testing.T) {
+	sizes := []int{10, 100, 1000}
+	assert.InDelta(t, 2, slope(sizes, [][]float64{{1, 3}, {100, 300}, {1e4, 3e4}}).Median, 1e-12)
+	// One disturbed sample does not move what is fitted to the quickest.
+	f := slope(sizes, [][]float64{{1, 1}, {10, 10}, {100, 900}})
+	assert.InDelta(t, 1, f.Best, 1e-12)
+	assert.Greater(t, f.High, 1.1)
+}
+
+func TestMeasureOrder(t *testing.T) {
+	order := Benchmark{Name: "order", Peer: Scaling, Target: 1, Sizes: []int{1, 10, 100}}
+	got, _ := measured(t, 2, order, answers("us", "1", "9", "0.001", "0.002"), answers("us", "2", "9", "0.012", "0.01"), answers("us", "3", "9", "0.1", "0.1"))
+	assert.Empty(t, got.Problem, "the sizes need not agree")
+	assert.Equal(t, Met, got.Verdict)
+	assert.InDelta(t, 1, got.Slope.Best, 1e-12)
+	for _, last := range []string{"0.04", "0.3"} { // too flat, too steep
+		got, _ = measured(t, 1, order, answers("us", "", "9", "0.001"), answers("us", "", "9", "0.01"), answers("us", "", "9", last))
+		assert.Equal(t, Missed, got.Verdict)
+	}
+	own, _ := measured(t, 1, Benchmark{Name: "own", Peer: Ourselves, Target: 1.25}, answers("us", "", "9", "0.012"), answers("us", "", "9", "0.01"))
+	assert.Equal(t, Met, own.Verdict)
+	assert.InDelta(t, 1.2, own.Ratio.Best, 1e-12)
 }
 
 func TestDisagreement(t *testing.T) {
@@ -246,20 +278,28 @@ func TestRunFaults(t *testing.T) {
 func TestTable(t *testing.T) {
 	r := Report{System: "linux/amd64", Processors: 2, Repeats: 2, Complete: true, Versions: map[string]string{"jax": "0.9", "go": "1.26"}}
 	add := func(b Benchmark, samples ...[]float64) {
-		x := Result{Name: b.Name, Peer: b.Peer.String(), Target: b.Target, PeerVersion: "0.9"}
+		x := Result{Name: b.Name, Peer: b.Peer.String(), Target: b.Target, Sizes: b.Sizes}
+		if b.Peer == JAX {
+			x.PeerVersion = "0.9"
+		}
 		x.finish(samples)
 		r.Results = append(r.Results, x)
 	}
 	add(step, []float64{0.001, 0.002}, []float64{0.002, 0.002})
 	add(Benchmark{Name: "cell-first", Target: 1.5}, []float64{1.5, 1.75})
 	add(Benchmark{Name: "tiny", Peer: JAX}, []float64{5e-6}, []float64{4e-6})
+	add(Benchmark{Name: "order", Peer: Scaling, Target: 1, Sizes: []int{10, 100}}, []float64{0.001}, []float64{0.01})
+	add(Benchmark{Name: "own", Peer: Ourselves, Target: 1.25}, []float64{0.003}, []float64{0.002})
 	r.Results = append(r.Results, Result{Name: "gone", Peer: "PyTorch", Target: 1}.without(NotAvailable, errors.New("it is not installed")))
-	assert.Equal(t, `            ours     peer             ratio  median  quartiles      target
-step        1.00 ms  2.00 ms JAX 0.9  0.50   0.75    0.62–0.88      ≤ 1.1    met
-cell-first  1.50 s                           1.62 s  1.56 s–1.69 s  ≤ 1.5 s  missed
-tiny        5 µs     4 µs JAX 0.9     1.25   1.25    1.25–1.25               measured
-gone                                                                ≤ 1      not available
+	assert.Equal(t, `            ours      peer             ratio  median  quartiles      target
+step        1.00 ms   2.00 ms JAX 0.9  0.50   0.75    0.62–0.88      ≤ 1.1     met
+cell-first  1.50 s                            1.62 s  1.56 s–1.69 s  ≤ 1.5 s   missed
+tiny        5 µs      4 µs JAX 0.9     1.25   1.25    1.25–1.25                measured
+order       10.00 ms  1.00 ms our own  1.00   1.00    1.00–1.00      1 ± 0.15  met
+own         3.00 ms   2.00 ms our own  1.50   1.50    1.50–1.50      ≤ 1.25    missed
+gone                                                                 ≤ 1       not available
 Times are the quickest of 2 samples a side, the sides in turns; a ratio is of those, its median and quartiles are of the turns.
+Where the target is an order, the ratio is the slope of time over size on logarithmic axes, ours the largest size, and the peer the smallest.
 linux/amd64, 2 processors; go 1.26, jax 0.9
 gone: PyTorch not available: it is not installed
 `, r.Table())

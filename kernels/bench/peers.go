@@ -34,7 +34,7 @@ func environment(root repo.Root, p Peer) setup.Environment {
 // it is installed only where torch asks for it.
 func ready(ctx context.Context, root repo.Root, benchmarks []Benchmark, torch bool, out *term.Progress) (map[Peer]error, error) {
 	missing := map[Peer]error{}
-	asked := map[Peer]bool{Nobody: true}
+	asked := map[Peer]bool{Nobody: true, Ourselves: true, Scaling: true}
 	for _, b := range benchmarks {
 		if asked[b.Peer] {
 			continue

@@ -3,6 +3,7 @@ package bench
 import (
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -45,6 +46,11 @@ type Result struct {
 	Ratio       *Figure   `json:"ratio,omitempty"`
 	OurSamples  []float64 `json:"ourSamples,omitempty"`
 	PeerSamples []float64 `json:"peerSamples,omitempty"`
+	// Of the order of a cost: Target is the slope of time over size, ours are the times
+	// at the largest size, and SizeSamples has those at each.
+	Sizes       []int       `json:"sizes,omitempty"`
+	Slope       *Figure     `json:"slope,omitempty"`
+	SizeSamples [][]float64 `json:"sizeSamples,omitempty"`
 }
 
 // without is a result of which nothing was measured.
@@ -53,9 +59,17 @@ func (r Result) without(v Verdict, why error) Result {
 	return r
 }
 
-// finish fills in figures and verdict from the samples, ours first. A ratio is judged
-// by the quickest samples, a time by its median, which is what a user feels.
+// finish fills in figures and verdict from the samples, ours first. A ratio or a slope is
+// judged by the quickest samples, a time by its median, which is what a user feels.
 func (r *Result) finish(samples [][]float64) {
+	if len(r.Sizes) > 0 {
+		ours, order := seconds(samples[len(samples)-1]), slope(r.Sizes, samples)
+		r.Ours, r.Slope, r.SizeSamples, r.Verdict = &ours, &order, samples, Missed
+		if math.Abs(order.Best-r.Target) <= Band {
+			r.Verdict = Met
+		}
+		return
+	}
 	f := seconds(samples[0])
 	r.OurSamples, r.Ours = samples[0], &f
 	figure := f.Median
@@ -81,6 +95,8 @@ func (r Result) headline() string {
 		return fmt.Sprintf("%s: %s", r.Verdict, r.Problem)
 	case r.Ratio != nil:
 		return fmt.Sprintf("%.2f × %s, %s", r.Ratio.Best, r.Peer, r.Verdict)
+	case r.Slope != nil:
+		return fmt.Sprintf("order %.2f, %s", r.Slope.Best, r.Verdict)
 	}
 	return fmt.Sprintf("%s, %s", duration(r.Ours.Median), r.Verdict)
 }
@@ -106,10 +122,12 @@ func (r *Report) Table() string {
 			notes = append(notes, fmt.Sprintf("%s: %s %s: %s", x.Name, x.Peer, x.Verdict, x.Problem))
 		case x.Ratio != nil:
 			row[1] = duration(x.Ours.Best)
-			row[2] = fmt.Sprintf("%s %s %s", duration(x.Theirs.Best), x.Peer, x.PeerVersion)
-			row[3] = fmt.Sprintf("%.2f", x.Ratio.Best)
-			row[4] = fmt.Sprintf("%.2f", x.Ratio.Median)
-			row[5] = fmt.Sprintf("%.2f–%.2f", x.Ratio.Low, x.Ratio.High)
+			row[2] = strings.TrimSpace(fmt.Sprintf("%s %s %s", duration(x.Theirs.Best), x.Peer, x.PeerVersion))
+			row[3], row[4], row[5] = cells(x.Ratio)
+		case x.Slope != nil:
+			row[1] = duration(x.Ours.Best)
+			row[2] = fmt.Sprintf("%s %s", duration(slices.Min(x.SizeSamples[0])), x.Peer)
+			row[3], row[4], row[5] = cells(x.Slope)
 		default:
 			row[1], row[4] = duration(x.Ours.Best), duration(x.Ours.Median)
 			row[5] = duration(x.Ours.Low) + "–" + duration(x.Ours.High)
@@ -118,6 +136,8 @@ func (r *Report) Table() string {
 			row[6] = fmt.Sprintf("≤ %.4g", x.Target)
 			if x.Peer == "" {
 				row[6] += " s"
+			} else if len(x.Sizes) > 0 {
+				row[6] = fmt.Sprintf("%.4g ± %.4g", x.Target, Band)
 			}
 		}
 		rows = append(rows, row)
@@ -125,6 +145,9 @@ func (r *Report) Table() string {
 	var out strings.Builder
 	out.WriteString(align(rows))
 	fmt.Fprintf(&out, "Times are the quickest of %d samples a side, the sides in turns; a ratio is of those, its median and quartiles are of the turns.\n", r.Repeats)
+	if slices.ContainsFunc(r.Results, func(x Result) bool { return x.Slope != nil }) {
+		out.WriteString("Where the target is an order, the ratio is the slope of time over size on logarithmic axes, ours the largest size, and the peer the smallest.\n")
+	}
 	var versions []string
 	for _, name := range slices.Sorted(maps.Keys(r.Versions)) {
 		versions = append(versions, name+" "+r.Versions[name])
@@ -134,6 +157,11 @@ func (r *Report) Table() string {
 		out.WriteString(note + "\n")
 	}
 	return out.String()
+}
+
+// cells of a ratio or a slope: quickest, median, quartiles.
+func cells(f *Figure) (best, median, quartiles string) {
+	return fmt.Sprintf("%.2f", f.Best), fmt.Sprintf("%.2f", f.Median), fmt.Sprintf("%.2f–%.2f", f.Low, f.High)
 }
 
 // align puts cells below each other, two spaces apart.

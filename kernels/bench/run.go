@@ -111,7 +111,7 @@ type launch func(context.Context) (*side, error)
 
 // measure is one benchmark, from starting its sides to stopping them.
 func (r *runner) measure(ctx context.Context, b Benchmark, launches []launch, task *term.Task) Result {
-	result := Result{Name: b.Name, What: b.What, Unit: b.Unit, Peer: b.Peer.String(), Target: b.Target}
+	result := Result{Name: b.Name, What: b.What, Unit: b.Unit, Peer: b.Peer.String(), Target: b.Target, Sizes: b.Sizes}
 	if err := r.missing[b.Peer]; err != nil {
 		return result.without(NotAvailable, err)
 	}
@@ -131,7 +131,7 @@ func (r *runner) measure(ctx context.Context, b Benchmark, launches []launch, ta
 		sides = append(sides, s)
 		maps.Copy(r.versions, s.hello.Versions)
 	}
-	if len(sides) == 2 {
+	if b.Peer == JAX || b.Peer == Torch {
 		result.PeerVersion = sides[1].hello.Versions[map[Peer]string{JAX: "jax", Torch: "torch"}[b.Peer]]
 		ours, peers := sides[0].hello.Check, sides[1].hello.Check
 		if i := disagreement(ours, peers); i >= 0 {
@@ -172,10 +172,22 @@ func (r *runner) sides(b Benchmark) []launch {
 	if b.Peer == Nobody {
 		return []launch{python(r.Root.Python(), "Jupyter")}
 	}
-	ours := func(ctx context.Context) (*side, error) {
-		return start(ctx, "our side", r.Root.Dir(), []string{
-			"GOMLX_BACKEND=xla:cpu", "PJRT_PLUGIN_LIBRARY_PATH=" + r.Root.PluginDir(), "GOMLX_NO_AUTO_INSTALL=1",
-		}, append([]string{r.subject()}, strings.Fields(b.Subject)...)...)
+	ours := func(args string) launch {
+		return func(ctx context.Context) (*side, error) {
+			return start(ctx, "our side", r.Root.Dir(), []string{
+				"GOMLX_BACKEND=xla:cpu", "PJRT_PLUGIN_LIBRARY_PATH=" + r.Root.PluginDir(), "GOMLX_NO_AUTO_INSTALL=1",
+			}, append([]string{r.subject()}, strings.Fields(args)...)...)
+		}
 	}
-	return []launch{ours, python(environment(r.Root, b.Peer).Root.Python(), b.Peer.String())}
+	switch b.Peer {
+	case Ourselves:
+		return []launch{ours(b.Subject), ours(b.Script)}
+	case Scaling:
+		var all []launch
+		for _, size := range b.Sizes {
+			all = append(all, ours(fmt.Sprintf(b.Subject, size)))
+		}
+		return all
+	}
+	return []launch{ours(b.Subject), python(environment(r.Root, b.Peer).Root.Python(), b.Peer.String())}
 }

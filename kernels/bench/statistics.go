@@ -3,6 +3,8 @@ package bench
 import (
 	"math"
 	"slices"
+
+	"gonum.org/v1/gonum/stat"
 )
 
 // Figure is what came of the samples of a benchmark, or of one side of it.
@@ -27,6 +29,26 @@ func ratio(ours, peers []float64) Figure {
 	}
 	f := seconds(turns)
 	f.Best = slices.Min(ours) / slices.Min(peers)
+	return f
+}
+
+// slope of time over size on logarithmic axes, fitted by least squares to the samples of
+// each turn; samples has a row a size. Best is fitted to the quickest samples.
+func slope(sizes []int, samples [][]float64) Figure {
+	fit := func(time func(of []float64) float64) float64 {
+		var x, y []float64
+		for i, size := range sizes {
+			x, y = append(x, math.Log(float64(size))), append(y, math.Log(time(samples[i])))
+		}
+		_, b := stat.LinearRegression(x, y, nil, false)
+		return b
+	}
+	turns := make([]float64, len(samples[0]))
+	for turn := range turns {
+		turns[turn] = fit(func(of []float64) float64 { return of[turn] })
+	}
+	f := seconds(turns)
+	f.Best = fit(func(of []float64) float64 { return slices.Min(of) })
 	return f
 }
 

@@ -11,9 +11,24 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 
 	"github.com/hindsight-go/hindsight/lib/curvature"
+	"github.com/hindsight-go/hindsight/lib/optim"
+	"github.com/hindsight-go/hindsight/lib/scan"
 )
 
-func init() { subjects["mfac"] = mfac }
+func init() {
+	subjects["mfac"] = mfac
+	subjects["mfac-step"] = mfacStep
+}
+
+// mfacStep is a step of M-FAC as an optimizer. The argument is the number of gradients and
+// the dimension.
+func mfacStep(ctx context.Context, b compute.Backend, argument string) (subject, error) {
+	var m, d int
+	if _, err := fmt.Sscan(argument, &m, &d); err != nil || m < 1 || d < 1 {
+		return subject{}, fmt.Errorf("subject: mfac-step %s: must be two numbers, of gradients and dimensions", argument)
+	}
+	return updating(ctx, b, optim.MFAC(1e-3, m, 1e-3), scan.Fused, map[string][]int{"x": {d}}, 20)
+}
 
 // mfac is M-FAC's inverse-Hessian vector product in a million dimensions. The argument is what is timed, "setup" or
 // "product", and the number of gradients.

@@ -18,6 +18,10 @@ func TestEveryBenchmarkHasItsSubject(t *testing.T) {
 		name, _, _ := strings.Cut(b.Subject, " ")
 		used[name] = true
 		assert.Contains(t, subjects, name, b.Name)
+		if b.Peer == bench.Ourselves {
+			other, _, _ := strings.Cut(b.Script, " ")
+			assert.Contains(t, subjects, other, b.Name)
+		}
 	}
 	for name := range subjects {
 		assert.True(t, used[name], "no benchmark uses subject %s", name)

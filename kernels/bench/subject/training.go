@@ -20,23 +20,25 @@ func init() {
 		if err != nil {
 			return subject{}, err
 		}
-		return training{model: model, example: []int{784}, rows: 8192, batch: 128, steps: 300}.prepare(ctx, b, mode)
+		return training{model: model, example: []int{784}, rows: 8192, batch: 128, steps: 300, method: optim.Adam(1e-3)}.prepare(ctx, b, mode)
 	}
 	subjects["cnn"] = func(ctx context.Context, b compute.Backend, mode string) (subject, error) {
 		model, err := nets.SmallCNN("relu", 28, 28, 1, 10)
 		if err != nil {
 			return subject{}, err
 		}
-		return training{model: model, example: []int{28, 28, 1}, rows: 4096, batch: 64, steps: 100}.prepare(ctx, b, mode)
+		return training{model: model, example: []int{28, 28, 1}, rows: 4096, batch: 64, steps: 100, method: optim.Adam(1e-3)}.prepare(ctx, b, mode)
 	}
 }
 
-// training is Adam on a classifier, minibatches taken by index from data on the
+// training is a method on a classifier, minibatches taken by index from data on the
 // device, the loss of every step recorded.
 type training struct {
 	model              nets.Model
 	example            []int // shape of one
 	rows, batch, steps int
+	method             optim.Transform
+	objective          optim.Objective // nil: cross-entropy
 }
 
 // modes of running, by what the command line calls them.
@@ -77,9 +79,9 @@ func (t training) run(b compute.Backend, mode scan.Mode, rows, steps int) (func(
 	for _, d := range t.example {
 		width *= d
 	}
-	labels := make([]int32, rows)
+	labels, index := make([]int32, rows), make([]int32, rows)
 	for i := range labels {
-		labels[i] = int32(i % 10)
+		labels[i], index[i] = int32(i%10), int32(i)
 	}
 	inputs := scan.Vars{
 		"x": tensors.FromFlatDataAndDimensions(numbers(100, rows*width, 0, 1), append([]int{rows}, t.example...)...),
@@ -94,13 +96,20 @@ func (t training) run(b compute.Backend, mode scan.Mode, rows, steps int) (func(
 		bound := float32(p.Deviation * math.Sqrt(3)) // uniform of that deviation
 		params[p.Path] = tensors.FromFlatDataAndDimensions(numbers(uint64(i), size, -bound, bound), p.Shape...)
 	}
-	program, err := optim.Compile(b, optim.Adam(1e-3), optim.Problem{
+	problem := optim.Problem{
 		Data: func(s *scan.Step) []*graph.Node { return s.Batch(t.batch, "x", "y") },
-		Loss: func(params, data []*graph.Node) *graph.Node {
-			return nets.CrossEntropy(t.model.Apply(params, data[0]), data[1])
-		},
 		Loop: scan.Loop{Mode: mode},
-	}, params, inputs, nil)
+	}
+	if t.objective == nil {
+		problem.Loss = func(params, data []*graph.Node) *graph.Node {
+			return nets.CrossEntropy(t.model.Apply(params, data[0]), data[1])
+		}
+	} else {
+		inputs["index"] = tensors.FromValue(index)
+		problem.Objective = t.objective
+		problem.Data = func(s *scan.Step) []*graph.Node { return s.Batch(t.batch, "x", "y", "index") }
+	}
+	program, err := optim.Compile(b, t.method, problem, params, inputs, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -30,7 +30,12 @@ func update(ctx context.Context, b compute.Backend, argument string) (subject, e
 	if err != nil {
 		return subject{}, err
 	}
-	params := transformer()
+	return updating(ctx, b, t, how, transformer(), 100)
+}
+
+// updating is an optimizer's update on parameters of these shapes; a sample is so many. The
+// first of a sample leaves the last one's state alone, the others work in place.
+func updating(ctx context.Context, b compute.Backend, t optim.Transform, how scan.Mode, params map[string][]int, updates int) (subject, error) {
 	paths := slices.Sorted(maps.Keys(params))
 	state, inputs := scan.Vars{}, scan.Vars{}
 	for i, path := range paths {
@@ -75,7 +80,7 @@ func update(ctx context.Context, b compute.Backend, argument string) (subject, e
 	for i, name := range names {
 		state["state:"+name] = values[i]
 	}
-	program, err := scan.Compile(b, scan.Loop{Name: method, Mode: how, Chunk: updates, Step: func(s *scan.Step) {
+	program, err := scan.Compile(b, scan.Loop{Name: "update", Mode: how, Chunk: updates, Step: func(s *scan.Step) {
 		var nodes, gradients []*graph.Node
 		for _, path := range paths {
 			nodes, gradients = append(nodes, s.Get("param:"+path)), append(gradients, s.Input(path))
@@ -84,9 +89,9 @@ func update(ctx context.Context, b compute.Backend, argument string) (subject, e
 		for _, name := range names {
 			before = append(before, optim.Var{Name: name, Value: s.Get("state:" + name)})
 		}
-		updates, after := t.Update(&optim.Step{Params: named(nodes), Count: s.Count()}, gradients, before)
+		changes, after := t.Update(&optim.Step{Params: named(nodes), Count: s.Count()}, gradients, before)
 		for i, path := range paths {
-			s.Set("param:"+path, graph.Add(nodes[i], updates[i]))
+			s.Set("param:"+path, graph.Add(nodes[i], changes[i]))
 		}
 		for _, v := range after {
 			s.Set("state:"+v.Name, v.Value)
@@ -108,9 +113,6 @@ func update(ctx context.Context, b compute.Backend, argument string) (subject, e
 		return updates, err
 	}}, nil
 }
-
-// updates of a sample. The first leaves the last sample's state alone, the others work in place.
-const updates = 100
 
 // asPeers is an optimizer of the registry, in the peers' convention where that is another arithmetic.
 func asPeers(method string) (optim.Transform, error) {
