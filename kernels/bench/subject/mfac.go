@@ -27,7 +27,7 @@ func mfacStep(ctx context.Context, b compute.Backend, argument string) (subject,
 	if _, err := fmt.Sscan(argument, &m, &d); err != nil || m < 1 || d < 1 {
 		return subject{}, fmt.Errorf("subject: mfac-step %s: must be two numbers, of gradients and dimensions", argument)
 	}
-	return updating(ctx, b, optim.MFAC(1e-3, m, 1e-3), scan.Fused, map[string][]int{"x": {d}}, 20)
+	return updating(ctx, b, optim.MFAC(1e-3, m, 1e-3), scan.Fused, map[string][]int{"x": {d}}, 10)
 }
 
 // mfac is M-FAC's inverse-Hessian vector product in a million dimensions. The argument is what is timed, "setup" or
