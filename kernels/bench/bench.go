@@ -65,7 +65,7 @@ func All() []Benchmark {
 		{"adam-10M-step", "the same against optax, a call an update on both sides", "update", JAX, "update adam step", "update_jax.py adam step", 1.05, nil},
 		{"mfac-setup", "M-FAC's inverse of 64 gradients of 1 M entries (a sample with 256 would take a minute), against the recursion in JAX", "set-up", JAX, "mfac setup 64", "mfac_jax.py setup 64", 1, nil},
 		{"mfac-product", "an inverse-Hessian vector product with 256 gradients of 1 M entries, likewise; takes 4 GB of memory", "product", JAX, "mfac product 256", "mfac_jax.py product 256", 1, nil},
-		{"mfac-slope-d", "order of a step of M-FAC in the dimension, over a decade up to 3 M, with 32 gradients: the window is larger than a core's cache", "step", Scaling, "mfac-step 32 %d", "", 1, []int{300_000, 646_000, 1_390_000, 3_000_000}},
+		{"mfac-slope-d", "order of a step of M-FAC in the dimension, over a decade up to 3 M, with 64 gradients: the window is larger than a core's cache; takes 4 GB of memory", "step", Scaling, "mfac-step 64 %d", "", 1, []int{300_000, 646_000, 1_390_000, 3_000_000}},
 		{"mfac-slope-m", "order of a step of M-FAC in the number of gradients, over a decade up to 256, in 1 M dimensions, so that d·m is most of it; takes 5 GB of memory", "step", Scaling, "mfac-step %d 1000000", "", 1, []int{26, 55, 119, 256}},
 		{"saf-step", "a step of SAF on the MLP 784-128-64-10, batch 128, against one of plain SGD", "step", Ourselves, "sharpness saf", "sharpness sgd", 1.25, nil},
 		{"mesa-step", "the same of MESA", "step", Ourselves, "sharpness mesa", "sharpness sgd", 1.5, nil},
