@@ -40,7 +40,8 @@ type Comparing interface {
 }
 
 // Bounded is a learner that knows the theory's bound on its regret after the rounds it has seen, from what it saw in them.
-// Its method's documentation says against which comparators and under which conditions the bound holds.
+// Its method's documentation says against which comparators and under which conditions the bound holds; +Inf says that none
+// is known.
 type Bounded interface {
 	Bound() float64
 }
