@@ -154,6 +154,20 @@ func TestReproduction(t *testing.T) {
 	require.ErrorContains(t, err, "REPRODUCTION.md is damaged")
 }
 
+func TestVerdicts(t *testing.T) {
+	skipped := claim("C3", false)
+	skipped.Skipped = "no data"
+	page, err := Reproduction("", []Notebook{{Name: "02-diffgrad", Scale: "quick", Claims: []Claim{claim("C1", true), claim("C2", false), skipped}}}, []string{"02-diffgrad"})
+	require.NoError(t, err)
+	text, err := Verdicts("| <!-- verdict 02-diffgrad --><!-- end --> | <!-- verdict 03-x -->old<!-- end --> |", page)
+	require.NoError(t, err)
+	const want = "| <!-- verdict 02-diffgrad -->1 of 2 claims hold, 1 skipped<!-- end --> | <!-- verdict 03-x -->old<!-- end --> |"
+	require.Equal(t, want, text)
+	again, err := Verdicts(text, page)
+	require.NoError(t, err)
+	require.Equal(t, want, again, "recording twice must change nothing")
+}
+
 func record(t *testing.T, text string) []notebook.Output {
 	t.Helper()
 	var value any

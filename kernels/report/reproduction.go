@@ -29,16 +29,11 @@ var sectionPattern = regexp.MustCompile(`(?s)<!-- record (\{.*?\}) -->\n(.*?)<!-
 // their place. Sections of notebooks that exist no more go; keep lists the names
 // of those that do.
 func Reproduction(old string, run []Notebook, keep []string) (string, error) {
-	var sections []section
-	for _, match := range sectionPattern.FindAllStringSubmatch(old, -1) {
-		s := section{body: match[2]}
-		if err := json.Unmarshal([]byte(match[1]), &s); err != nil {
-			return "", fmt.Errorf("REPRODUCTION.md is damaged (%w); restore it from git or delete it and record all notebooks", err)
-		}
-		if slices.Contains(keep, s.Paper) {
-			sections = append(sections, s)
-		}
+	sections, err := parseSections(old)
+	if err != nil {
+		return "", err
 	}
+	sections = slices.DeleteFunc(sections, func(s section) bool { return !slices.Contains(keep, s.Paper) })
 	for _, n := range run {
 		if len(n.Claims) == 0 {
 			continue
@@ -70,6 +65,43 @@ func Reproduction(old string, run []Notebook, keep []string) (string, error) {
 		fmt.Fprintf(&page, "\n<!-- record %s -->\n%s<!-- end -->\n", head, s.body)
 	}
 	return page.String(), nil
+}
+
+func parseSections(page string) ([]section, error) {
+	var sections []section
+	for _, match := range sectionPattern.FindAllStringSubmatch(page, -1) {
+		s := section{body: match[2]}
+		if err := json.Unmarshal([]byte(match[1]), &s); err != nil {
+			return nil, fmt.Errorf("REPRODUCTION.md is damaged (%w); restore it from git or delete it and record all notebooks", err)
+		}
+		sections = append(sections, s)
+	}
+	return sections, nil
+}
+
+var verdictPattern = regexp.MustCompile(`<!-- verdict (\S+) -->.*?<!-- end -->`)
+
+// Verdicts returns a text, such as the README, with the verdicts of the page of
+// all claims, at quick scale, between its marks: <!-- verdict NAME --><!-- end -->,
+// NAME being a notebook's without ".ipynb". What the page does not know stays.
+func Verdicts(text, page string) (string, error) {
+	sections, err := parseSections(page)
+	if err != nil {
+		return "", err
+	}
+	return verdictPattern.ReplaceAllStringFunc(text, func(mark string) string {
+		name := verdictPattern.FindStringSubmatch(mark)[1]
+		i := slices.IndexFunc(sections, func(s section) bool { return s.Paper == name && s.Scale == "quick" })
+		if i < 0 {
+			return mark
+		}
+		s := sections[i]
+		verdict := fmt.Sprintf("%d of %d claims hold", s.Hold, s.Hold+s.Fail)
+		if s.Skip > 0 {
+			verdict += fmt.Sprintf(", %d skipped", s.Skip)
+		}
+		return fmt.Sprintf("<!-- verdict %s -->%s<!-- end -->", name, verdict)
+	}), nil
 }
 
 func newSection(n Notebook) section {

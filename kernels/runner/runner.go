@@ -256,7 +256,25 @@ func (r *run) record(tasks []*task, results []report.Notebook) error {
 			r.progress.Printf("recorded notebooks/REPRODUCTION.md")
 		}
 	}
-	return errors.Join(append(problems, err)...)
+	return errors.Join(append(problems, err, r.recordReadme(content))...)
+}
+
+// recordReadme puts the verdicts of the page of all claims into the README.
+func (r *run) recordReadme(page string) error {
+	path := filepath.Join(r.Root.Dir(), "README.md")
+	old, err := os.ReadFile(path)
+	if err != nil {
+		if errors.Is(err, os.ErrNotExist) {
+			return nil
+		}
+		return err
+	}
+	text, err := report.Verdicts(string(old), page)
+	if err != nil || text == string(old) {
+		return err
+	}
+	r.progress.Printf("recorded README.md")
+	return r.write(path, []byte(text))
 }
 
 // recordOutputs writes a notebook's outputs into its file, and says whether that

@@ -119,12 +119,17 @@ func TestTicks(t *testing.T) {
 			t.Errorf("range %v: %d labels, %d different", r, n, len(labels))
 		}
 	}
-	for _, r := range [][2]float64{{1e-3, 1}, {2, 9}, {1e-12, 1e12}, {0.02, 0.3}, {1, 1.5}} {
-		n := 0
+	for _, r := range [][2]float64{{1e-3, 1}, {2, 9}, {1e-12, 1e12}, {0.02, 0.3}, {1, 1.5}, {2e4, 8e4}} {
+		n, last := 0, 0.0
 		for _, tick := range (ticks{log: true, want: 5}).Ticks(r[0], r[1]) {
-			if tick.Label != "" {
-				n++
+			if tick.Label == "" {
+				continue
 			}
+			if gap := math.Log(tick.Value/last) / math.Log(r[1]/r[0]); n > 0 && gap < 0.07 {
+				t.Errorf("log range %v: labels at %g and %g are %g of the axis apart", r, last, tick.Value, gap)
+			}
+			n++
+			last = tick.Value
 		}
 		if n < 1 || n > 9 {
 			t.Errorf("log range %v: %d labels", r, n)

@@ -24,8 +24,16 @@ func (t ticks) Ticks(low, high float64) []plot.Tick {
 	step := niceStep((high - low) / float64(t.want))
 	digits := max(0, -int(math.Floor(math.Log10(step)+1e-9)))
 	var out []plot.Tick
+	labelled := math.Inf(-1) // log of the last labelled value
 	for k := math.Ceil(low/step - 1e-9); k*step <= high+step*1e-9; k++ {
 		v := k * step
+		if t.log { // equal steps crowd towards the upper end
+			if math.Log(v)-labelled < 0.7/float64(t.want)*math.Log(high/low) {
+				out = append(out, plot.Tick{Value: v})
+				continue
+			}
+			labelled = math.Log(v)
+		}
 		label := strconv.FormatFloat(v, 'f', digits, 64)
 		if m := math.Max(math.Abs(low), math.Abs(high)); m >= 1e5 || m < 1e-3 {
 			label = strconv.FormatFloat(v, 'g', 3, 64)
