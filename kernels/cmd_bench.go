@@ -61,7 +61,7 @@ unless --strict; it is 1 where a benchmark fails.`,
 	}
 	f := cmd.Flags()
 	f.SortFlags = false
-	f.StringArrayVar(&o.Only, "only", nil, "measure this one (repeatable)")
+	f.StringSliceVar(&o.Only, "only", nil, "measure these (comma-separated)")
 	f.BoolVar(&list, "list", false, "say what there is to measure")
 	f.IntVar(&o.Repeats, "repeats", 9, "samples of each side")
 	f.BoolVar(&o.Torch, "torch", false, "install PyTorch where it is missing")

@@ -79,8 +79,17 @@ func All() []Benchmark {
 			Peer: JAX, Subject: "update " + name + " fused", Script: "update_jax.py " + name + " fused", Target: 1.05,
 		})
 	}
+	for _, name := range torchUpdates {
+		all = append(all, Benchmark{
+			Name: name + "-10M-torch", What: "a " + name + " update of a transformer's 10 M parameters, a call each, against pytorch-optimizer", Unit: "update",
+			Peer: Torch, Subject: "update " + name + "-torch step", Script: "update_torch.py " + name, Target: 1,
+		})
+	}
 	return all
 }
+
+// torchUpdates are the optimizers that pytorch-optimizer has too, to the same numbers.
+var torchUpdates = []string{"diffgrad", "lion", "signsgd", "sgd-sai"}
 
 // updates are the optimizers that optax has too, by our registry's names.
 var updates = []string{

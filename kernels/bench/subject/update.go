@@ -30,7 +30,17 @@ func update(ctx context.Context, b compute.Backend, argument string) (subject, e
 	if err != nil {
 		return subject{}, err
 	}
-	return updating(ctx, b, t, how, transformer(), 100)
+	s, err := updating(ctx, b, t, how, transformer(), 100)
+	if err == nil && method == "sgd-sai-torch" { // vectors have another scale there, matrices the same
+		var matrices []float64
+		for i, path := range slices.Sorted(maps.Keys(transformer())) {
+			if len(transformer()[path]) > 1 {
+				matrices = append(matrices, s.check[i])
+			}
+		}
+		s.check = matrices
+	}
+	return s, err
 }
 
 // updating is an optimizer's update on parameters of these shapes; a sample is so many. The
@@ -127,8 +137,10 @@ func asPeers(method string) (optim.Transform, error) {
 		return optim.Chain{optim.ScaleByRMS{Decay: 0.9, EpsInside: true, Centered: true}, at}, nil
 	case "amsgrad":
 		return optim.Chain{optim.ScaleByAMSGrad{Corrected: true}, at}, nil
+	case "sgd-sai-torch":
+		return optim.Chain{optim.Trace{Momentum: 0.9, Average: true}, optim.ScaleByGSNR{Raw: true}, at}, nil
 	}
-	return optim.ByName(method, rate)
+	return optim.ByName(strings.TrimSuffix(method, "-torch"), rate)
 }
 
 // transformer has the shapes of a language model of 12 layers, width 256 and 2048
