@@ -2,9 +2,7 @@ package optim
 
 import (
 	"context"
-	"encoding/json"
 	"math"
-	"os"
 	"strings"
 	"testing"
 
@@ -17,14 +15,24 @@ import (
 
 // Ten steps of optax's SAM around three methods.
 func TestSAMOptaxParity(t *testing.T) {
-	text, err := os.ReadFile("testdata/sam.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var g golden
-	if err := json.Unmarshal(text, &g); err != nil {
-		t.Fatal(err)
-	}
+	g := readGolden(t, "testdata/sam.json")
+	g.compareSAM(t, map[string]Transform{
+		"sgd":      SAM(0.05, SGD(0.05)),
+		"momentum": SAM(0.2, Momentum(0.02, 0.9)),
+		"adamw":    SAM(0.1, AdamW(0.01, 0.01)),
+	}, 1e-9)
+}
+
+// Ten steps of pytorch-optimizer's SAM around PyTorch's SGD.
+func TestSAMPytorchOptimizerParity(t *testing.T) {
+	g := readGolden(t, "testdata/sam.json")
+	g.Paths = readGolden(t, "testdata/reference.json").SAM
+	g.compareSAM(t, map[string]Transform{"sgd": SAM(0.05, SGD(0.05)), "momentum": SAM(0.2, Momentum(0.02, 0.9))}, 1e-8) // it adds 1e-12 to the norm
+}
+
+// compareSAM minimizes the loss of testdata/sam.py.
+func (g golden) compareSAM(t *testing.T, methods map[string]Transform, tolerance float64) {
+	t.Helper()
 	problem := Problem{
 		Loss: func(p, _ []*graph.Node) *graph.Node {
 			a, b := p[0], p[1]
@@ -39,11 +47,7 @@ func TestSAMOptaxParity(t *testing.T) {
 		},
 	}
 	start := scan.Vars{"a": tensors.FromFlatDataAndDimensions(g.Params["a"], 3, 2), "b": tensors.FromValue(g.Params["b"])}
-	for name, method := range map[string]Transform{
-		"sgd":      SAM(0.05, SGD(0.05)),
-		"momentum": SAM(0.2, Momentum(0.02, 0.9)),
-		"adamw":    SAM(0.1, AdamW(0.01, 0.01)),
-	} {
+	for name, method := range methods {
 		t.Run(name, func(t *testing.T) {
 			r, err := Minimize(context.Background(), backend.ForTest(t), method, problem, start, nil, 10, 0)
 			if err != nil {
@@ -53,8 +57,8 @@ func TestSAMOptaxParity(t *testing.T) {
 			for _, step := range g.Paths[name] {
 				a, b = append(a, step["a"]...), append(b, step["b"]...)
 			}
-			close(t, "matrix", tensors.MustCopyFlatData[float64](r.Traces["a"]), a, 1e-9)
-			close(t, "vector", tensors.MustCopyFlatData[float64](r.Traces["b"]), b, 1e-9)
+			close(t, "matrix", tensors.MustCopyFlatData[float64](r.Traces["a"]), a, tolerance)
+			close(t, "vector", tensors.MustCopyFlatData[float64](r.Traces["b"]), b, tolerance)
 		})
 	}
 }

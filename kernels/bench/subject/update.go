@@ -138,7 +138,7 @@ func asPeers(method string) (optim.Transform, error) {
 	case "amsgrad":
 		return optim.Chain{optim.ScaleByAMSGrad{Corrected: true}, at}, nil
 	case "sgd-sai-torch":
-		return optim.Chain{optim.Trace{Momentum: 0.9, Average: true}, optim.ScaleByGSNR{Raw: true}, at}, nil
+		return optim.Chain{optim.ScaleByGSNR{Raw: true}, optim.Trace{Momentum: 0.9, Average: true}, at}, nil
 	}
 	return optim.ByName(strings.TrimSuffix(method, "-torch"), rate)
 }
