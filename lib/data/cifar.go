@@ -22,13 +22,13 @@ func CIFAR10(ctx context.Context, part Part, o Options) (*Dataset, error) {
 	if part == Train {
 		names = []string{"data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin", "data_batch_4.bin", "data_batch_5.bin"}
 	}
-	archive := file{"cifar-10", "cifar-10-binary.tar.gz", cifarURL, "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd", false, nil}
+	archive := file{set: "cifar-10", name: "cifar-10-binary.tar.gz", url: cifarURL, sha256: "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd"}
 	return cifar(ctx, o, archive, names, 1, []string{"airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"})
 }
 
 // CIFAR100 is like [CIFAR10] with a hundred classes, here without names; the twenty coarse ones are left out.
 func CIFAR100(ctx context.Context, part Part, o Options) (*Dataset, error) {
-	archive := file{"cifar-100", "cifar-100-binary.tar.gz", cifarURL, "58a81ae192c23a4be8b1804d68e518ed807d710a4eb253b1f2a199162a40d8ec", false, nil}
+	archive := file{set: "cifar-100", name: "cifar-100-binary.tar.gz", url: cifarURL, sha256: "58a81ae192c23a4be8b1804d68e518ed807d710a4eb253b1f2a199162a40d8ec"}
 	classes := make([]string, 100)
 	for i := range classes {
 		classes[i] = fmt.Sprint(i)

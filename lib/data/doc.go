@@ -4,7 +4,7 @@
 //	|----------------------------------|----------------------------------------|-------------------|
 //	| Fashion-MNIST, MNIST             | looked up, see below                   | [FashionMNIST], [MNIST] |
 //	| CIFAR-10, CIFAR-100              | looked up                              | [CIFAR10], [CIFAR100] |
-//	| UCI Adult, medical costs         | looked up                              | [Adult], [Insurance] |
+//	| UCI Adult, with incomes, medical costs | looked up                        | [Adult], [AdultReconstruction], [Insurance] |
 //	| digits, breast cancer, wine, diabetes | embedded                          | [Digits], [BreastCancer], [Wine], [Diabetes] |
 //	| Go source text                   | GOROOT                                 | [GoSource]        |
 //	| token sources, SplitMix64        | computed                               | [ZM512], [PAIR16] |

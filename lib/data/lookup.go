@@ -2,6 +2,7 @@ package data
 
 import (
 	"context"
+	"crypto/sha1"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -38,6 +39,7 @@ type file struct {
 	name   string
 	url    string // of the folder, with the slash at its end
 	sha256 string // of the content: unpacked, where the name ends in .gz and unpack is set
+	blob   string // git's name of the content, for want of a published SHA-256
 	unpack bool
 	system []string // folders of the system's packages
 }
@@ -122,5 +124,16 @@ func (f file) read(path string) ([]byte, error) {
 	if sum := sha256.Sum256(content); f.sha256 != "" && hex.EncodeToString(sum[:]) != f.sha256 {
 		return nil, fmt.Errorf("%s has the SHA-256 %x, must have %s", path, sum, f.sha256)
 	}
+	if sum := blobName(content); f.blob != "" && sum != f.blob {
+		return nil, fmt.Errorf("%s is git's blob %s, must be %s", path, sum, f.blob)
+	}
 	return content, nil
+}
+
+// blobName is the name that git gives to a file's content.
+func blobName(content []byte) string {
+	h := sha1.New() //nolint:gosec // git's names are SHA-1
+	fmt.Fprintf(h, "blob %d\x00", len(content))
+	_, _ = h.Write(content) // a hash never fails
+	return hex.EncodeToString(h.Sum(nil))
 }

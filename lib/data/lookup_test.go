@@ -195,6 +195,23 @@ func TestNoCache(t *testing.T) {
 	}
 }
 
+// A file may be pinned by git's name of its content; that of "hello\n" is known to everybody.
+func TestBlob(t *testing.T) {
+	if got := blobName([]byte("hello\n")); got != "ce013625030ba8dba906f756967f9e9ca394464a" {
+		t.Errorf("got %s", got)
+	}
+	o := serve(t, good)
+	f := wanted()
+	f.sha256, f.blob = "", blobName(wares)
+	if _, err := f.find(t.Context(), o); err != nil {
+		t.Error(err)
+	}
+	f.blob = blobName(nil)
+	if _, err := f.find(t.Context(), o); !errors.Is(err, ErrUnavailable) || !strings.Contains(err.Error(), "must be "+f.blob) {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestWrongChecksum(t *testing.T) {
 	asked := 0
 	o := serve(t, func(w http.ResponseWriter, _ *http.Request) {

@@ -59,7 +59,7 @@ func pictures(ctx context.Context, part Part, o Options, set, url string, system
 	var parsed [2][]byte
 	var dims [2][]int
 	for i, name := range names {
-		content, err := file{set, name, url, sum[i], true, system}.find(ctx, o)
+		content, err := file{set: set, name: name, url: url, sha256: sum[i], unpack: true, system: system}.find(ctx, o)
 		if err != nil {
 			return nil, err
 		}

@@ -252,6 +252,45 @@ func TestParseInsurance(t *testing.T) {
 	}
 }
 
+const reconstructed = "age,income,gender,race,workclass,education,education-num,marital-status,relationship,occupation,native-country,hours-per-week,capital-gain,capital-loss\n" +
+	"39,49100,Male,White,State-gov,Bachelors,13,Never-married,Not-in-family,Adm-clerical,United-States,40,2174,0\n" +
+	"50,12000,Female,Black,?,HS-grad,9,Never-married,Wife,Sales,United-States,13,0,0\n"
+
+func TestParseReconstruction(t *testing.T) {
+	d, err := parseReconstruction(reconstructed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Validate(); err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(d.Targets, []float32{49100, 12000}) {
+		t.Errorf("incomes are %v", d.Targets)
+	}
+	for column, want := range map[string][2]float32{"age": {39, 50}, "hours-per-week": {40, 13}, "sex=Male": {1, 0}, "race=Black": {0, 1}, "workclass=?": {0, 1}, "education-num": {13, 9}} {
+		at := slices.Index(d.Columns, column)
+		if at < 0 {
+			t.Fatalf("there is no column %q in %v", column, d.Columns)
+		}
+		if got := [2]float32{d.X[at], d.X[d.width()+at]}; got != want {
+			t.Errorf("%s is %v, want %v", column, got, want)
+		}
+	}
+	for text, want := range map[string]string{
+		"": "a line of names and rows after it",
+		strings.SplitAfter(reconstructed, "\n")[0]: "a line of names and rows after it",
+		"a,b\n1,2\n": "lacks the column hours-per-week",
+		strings.Replace(reconstructed, "income", "pay", 1): "lacks the column income",
+		strings.Replace(reconstructed, "49100", "", 1):     `row 1: income: "" is no finite number`,
+		strings.Replace(reconstructed, "50,12", "x,12", 1): `row 2: age: "x" is no finite number`,
+		strings.Replace(reconstructed, ",0\n", "\n", 1):    "wrong number of fields",
+	} {
+		if _, err := parseReconstruction(text); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q gave %v, want an error that holds %q", text, err, want)
+		}
+	}
+}
+
 func FuzzIDX(f *testing.F) {
 	f.Add(idx([]byte{1, 2, 3, 4, 5, 6}, 2, 3))
 	f.Add(idx(nil, math.MaxUint32, math.MaxUint32))
@@ -303,11 +342,12 @@ func FuzzTables(f *testing.F) {
 	f.Add("a,b\n1,2\n")
 	f.Add(person + other)
 	f.Add(insured)
+	f.Add(reconstructed)
 	f.Fuzz(func(t *testing.T, text string) {
 		if columns, x, last, err := parseNumbers(text); err == nil && (len(x) != len(columns)*len(last) || len(last) == 0) {
 			t.Errorf("%d features of %d columns in %d rows", len(x), len(columns), len(last))
 		}
-		for _, parse := range []func(string) (*Dataset, error){parseAdult, parseInsurance} {
+		for _, parse := range []func(string) (*Dataset, error){parseAdult, parseReconstruction, parseInsurance} {
 			d, err := parse(text)
 			if err == nil && (d.Validate() != nil || d.Rows() == 0) {
 				t.Errorf("%d rows, %v", d.Rows(), d.Validate())

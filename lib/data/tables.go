@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math"
 	"slices"
 	"strconv"
@@ -114,11 +115,14 @@ func finite(cell string) (float32, error) {
 	return float32(v), nil
 }
 
-// adultColumns of UCI Adult; words mark the categorical ones.
-var adultColumns = []struct {
+// column of a table; words mark the categorical ones.
+type column struct {
 	name  string
 	words bool
-}{
+}
+
+// adultColumns of UCI Adult.
+var adultColumns = []column{
 	{"age", false}, {"workclass", true}, {"fnlwgt", false}, {"education", true}, {"education-num", false},
 	{"marital-status", true}, {"occupation", true}, {"relationship", true}, {"race", true}, {"sex", true},
 	{"capital-gain", false}, {"capital-loss", false}, {"hours-per-week", false}, {"native-country", true},
@@ -128,8 +132,8 @@ var adultColumns = []struct {
 // file (Becker, Kohavi 1996). Numbers stay as they are; each word of a categorical column ("?" among them) becomes a
 // column of zeros and ones, named "column=word", in alphabetical order. Licence: CC BY 4.0.
 func Adult(ctx context.Context, o Options) (*Dataset, error) {
-	content, err := file{"adult", "adult.data", "https://archive.ics.uci.edu/ml/machine-learning-databases/adult/",
-		"5b00264637dbfec36bdeaab5676b0b309ff9eb788d63554ca0a249491c86603d", false, nil}.find(ctx, o)
+	content, err := file{set: "adult", name: "adult.data", url: "https://archive.ics.uci.edu/ml/machine-learning-databases/adult/",
+		sha256: "5b00264637dbfec36bdeaab5676b0b309ff9eb788d63554ca0a249491c86603d"}.find(ctx, o)
 	if err != nil {
 		return nil, err
 	}
@@ -155,21 +159,34 @@ func parseAdult(text string) (*Dataset, error) {
 		return nil, errors.New("data: adult: there are no rows")
 	}
 	d := &Dataset{Name: "adult", Classes: []string{"<=50K", ">50K"}}
-	places := make([]map[string]int, len(adultColumns))
-	for j, c := range adultColumns {
+	if err := d.encode(adultColumns, rows); err != nil {
+		return nil, err
+	}
+	for n, row := range rows {
+		label := int32(slices.Index(d.Classes, strings.TrimSuffix(row[len(row)-1], ".")))
+		if label < 0 {
+			return nil, fmt.Errorf("data: adult: row %d: the class is %q, must be <=50K or >50K", n+1, row[len(row)-1])
+		}
+		d.Labels = append(d.Labels, label)
+	}
+	return d, nil
+}
+
+// encode makes features of rows of cells, which are as long as columns at least: numbers stay as they are, each word of a
+// column of words becomes a column of zeros and ones, named "column=word", in alphabetical order.
+func (d *Dataset) encode(columns []column, rows [][]string) error {
+	places := make([]map[string]int, len(columns))
+	for j, c := range columns {
 		if !c.words {
 			d.Columns = append(d.Columns, c.name)
 			continue
 		}
-		var words []string
+		words := map[string]bool{}
 		for _, row := range rows {
-			if !slices.Contains(words, row[j]) {
-				words = append(words, row[j])
-			}
+			words[row[j]] = true
 		}
-		slices.Sort(words)
 		places[j] = map[string]int{}
-		for _, w := range words {
+		for _, w := range slices.Sorted(maps.Keys(words)) {
 			places[j][w] = len(d.Columns)
 			d.Columns = append(d.Columns, c.name+"="+w)
 		}
@@ -178,7 +195,7 @@ func parseAdult(text string) (*Dataset, error) {
 	for n, row := range rows {
 		features := make([]float32, len(d.Columns))
 		at := 0
-		for j, c := range adultColumns {
+		for j, c := range columns {
 			if c.words {
 				features[places[j][row[j]]] = 1
 				at += len(places[j])
@@ -186,16 +203,70 @@ func parseAdult(text string) (*Dataset, error) {
 			}
 			v, err := finite(row[j])
 			if err != nil {
-				return nil, fmt.Errorf("data: adult: row %d: %s: %w", n+1, c.name, err)
+				return fmt.Errorf("data: %s: row %d: %s: %w", d.Name, n+1, c.name, err)
 			}
 			features[at] = v
 			at++
 		}
-		label := int32(slices.Index(d.Classes, strings.TrimSuffix(row[len(row)-1], ".")))
-		if label < 0 {
-			return nil, fmt.Errorf("data: adult: row %d: the class is %q, must be <=50K or >50K", n+1, row[len(row)-1])
+		d.X = append(d.X, features...)
+	}
+	return nil
+}
+
+// reconstructionColumns of the reconstructed Adult; the label, income, is apart.
+var reconstructionColumns = []column{
+	{"hours-per-week", false}, {"age", false}, {"capital-gain", false}, {"capital-loss", false}, {"workclass", true},
+	{"education", true}, {"education-num", false}, {"marital-status", true}, {"relationship", true}, {"occupation", true},
+	{"race", true}, {"sex", true}, {"native-country", true},
+}
+
+// AdultReconstruction is 49 531 people of the US census of 1994 as in [Adult], with their income in dollars as the target
+// instead of a class (Ding, Hardt, Miller, Schmidt 2021, Retiring Adult). Columns are coded as in Adult.
+func AdultReconstruction(ctx context.Context, o Options) (*Dataset, error) {
+	content, err := file{set: "adult-reconstruction", name: "adult_reconstruction.csv", url: "https://raw.githubusercontent.com/socialfoundations/folktables/main/",
+		blob: "966f1688990dd1e8183e9c2778e1221f260ba455"}.find(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	return parseReconstruction(string(content))
+}
+
+// parseReconstruction goes by the names of the first line, in whatever order they come; "gender" is another name of sex.
+func parseReconstruction(text string) (*Dataset, error) {
+	all, err := csv.NewReader(strings.NewReader(text)).ReadAll()
+	if err != nil {
+		return nil, fmt.Errorf("data: adult-reconstruction: %w", err)
+	}
+	if len(all) < 2 {
+		return nil, errors.New("data: adult-reconstruction: there must be a line of names and rows after it")
+	}
+	names := all[0]
+	if i := slices.Index(names, "gender"); i >= 0 {
+		names[i] = "sex"
+	}
+	var from []int
+	for _, c := range append(slices.Clone(reconstructionColumns), column{name: "income"}) {
+		i := slices.Index(names, c.name)
+		if i < 0 {
+			return nil, fmt.Errorf("data: adult-reconstruction: the first line lacks the column %s", c.name)
 		}
-		d.X, d.Labels = append(d.X, features...), append(d.Labels, label)
+		from = append(from, i)
+	}
+	d := &Dataset{Name: "adult-reconstruction"}
+	var rows [][]string
+	for n, cells := range all[1:] {
+		row := make([]string, len(from))
+		for j, i := range from {
+			row[j] = strings.TrimSpace(cells[i])
+		}
+		income, err := finite(row[len(row)-1])
+		if err != nil {
+			return nil, fmt.Errorf("data: adult-reconstruction: row %d: income: %w", n+1, err)
+		}
+		rows, d.Targets = append(rows, row), append(d.Targets, income)
+	}
+	if err := d.encode(reconstructionColumns, rows); err != nil {
+		return nil, err
 	}
 	return d, nil
 }
@@ -204,8 +275,8 @@ func parseAdult(text string) (*Dataset, error) {
 // dollars as the target (Lantz 2013, Machine Learning with R; simulated from US census figures). Words become columns of
 // zeros and ones. Licence: open database.
 func Insurance(ctx context.Context, o Options) (*Dataset, error) {
-	content, err := file{"insurance", "insurance.csv", "https://raw.githubusercontent.com/stedy/Machine-Learning-with-R-datasets/master/",
-		"505c1cbc2e63d0363bac59501563df2530aadf4cdb9cfee226f4ef32f5468281", false, nil}.find(ctx, o)
+	content, err := file{set: "insurance", name: "insurance.csv", url: "https://raw.githubusercontent.com/stedy/Machine-Learning-with-R-datasets/master/",
+		sha256: "505c1cbc2e63d0363bac59501563df2530aadf4cdb9cfee226f4ef32f5468281"}.find(ctx, o)
 	if err != nil {
 		return nil, err
 	}
