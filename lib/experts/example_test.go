@@ -15,7 +15,7 @@ func Example() {
 		fmt.Println(err)
 		return
 	}
-	c, err := experts.CompareRegression(context.Background(), table, experts.RidgeOptions{}, 1)
+	c, err := experts.CompareRegression(context.Background(), table, experts.CompareOptions{Checkpoints: 1})
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -50,37 +50,56 @@ func (c RegressionComparison) Final(group, learner int) float64 {
 	return c.Curves[group].Regret[learner][len(c.Curves[group].Rounds)-1]
 }
 
-// CompareRegression plays a table of at least one round, and looks at the regret at so many points.
-func CompareRegression(ctx context.Context, t *Table, ridge RidgeOptions, checkpoints int) (RegressionComparison, error) {
-	env, err := NewRegression(t)
+// CompareOptions of [CompareRegression]; the zero value is fine.
+type CompareOptions struct {
+	Ridge       RidgeOptions
+	Checkpoints int   // along each group's rounds; 0: 100
+	Known       []int // the groups that Groupwise is told of, by place; the rest is only measured. nil: all
+}
+
+// CompareRegression plays a table of at least one round.
+func CompareRegression(ctx context.Context, t *Table, o CompareOptions) (RegressionComparison, error) {
+	if o.Checkpoints == 0 {
+		o.Checkpoints = 100
+	}
+	if err := t.Validate(); err != nil {
+		return RegressionComparison{}, err
+	}
+	single, err := NewOnlineRidge(max(t.Dim(), 1), o.Ridge)
 	if err != nil {
 		return RegressionComparison{}, err
 	}
-	single, err := NewOnlineRidge(max(t.Dim(), 1), ridge)
-	if err != nil {
-		return RegressionComparison{}, err
+	told := t
+	if o.Known != nil {
+		if told, err = t.Keep(o.Known...); err != nil {
+			return RegressionComparison{}, err
+		}
 	}
 	var grouped [2]*Groupwise[[]float64, float64, float64]
 	for i, play := range []Play{Expected, Mean} {
-		if grouped[i], err = NewGroupwiseRidge(t.Dim(), len(t.Groups), ridge, GroupwiseOptions[float64]{Play: play}); err != nil {
+		if grouped[i], err = NewGroupwiseRidge(max(t.Dim(), 1), len(told.Groups), o.Ridge, GroupwiseOptions[float64]{Play: play}); err != nil {
 			return RegressionComparison{}, err
 		}
 	}
 	var all [3][]float64
 	for i, l := range []online.Learner[Context[[]float64], Mixture[float64], float64]{Ungrouped(single), grouped[0], grouped[1]} {
-		if all[i], err = suffered(ctx, env, l, len(t.X)); err != nil {
+		if all[i], err = suffered(ctx, told, l); err != nil {
 			return RegressionComparison{}, err
 		}
 	}
-	curves, err := GroupRegret(t, checkpoints, all[:]...)
+	curves, err := GroupRegret(t, o.Checkpoints, all[:]...)
 	return RegressionComparison{curves, Certify(grouped[0].Hedge())}, err
 }
 
-// suffered are the losses of a learner in an environment, without a comparison in hindsight.
-func suffered[C, A, F any](ctx context.Context, env online.Environment[C, A, F], l online.Learner[C, A, F], rounds int) ([]float64, error) {
-	type game = online.Environment[C, A, F]
+// suffered are the losses of a learner on a table, without a comparison in hindsight.
+func suffered(ctx context.Context, t *Table, l online.Learner[Context[[]float64], Mixture[float64], float64]) ([]float64, error) {
+	type game = online.Environment[Context[[]float64], Mixture[float64], float64]
+	env, err := NewRegression(t)
+	if err != nil {
+		return nil, err
+	}
 	runs, err := online.Play(ctx, func(uint64) (game, error) { return struct{ game }{env}, nil },
-		func(uint64) (online.Learner[C, A, F], error) { return l, nil }, rounds, []uint64{0}, online.Options{})
+		func(uint64) (online.Learner[Context[[]float64], Mixture[float64], float64], error) { return l, nil }, len(t.X), []uint64{0}, online.Options{})
 	if err != nil {
 		return nil, err
 	}

@@ -27,7 +27,7 @@ func certified(t *testing.T, what string, c Certificate) {
 func TestRegressionTheorems(t *testing.T) {
 	for _, rule := range Rules() {
 		for seed := range uint64(4) {
-			c, err := CompareRegression(t.Context(), synthetic(t, 1000, rule, seed), RidgeOptions{}, 20)
+			c, err := CompareRegression(t.Context(), synthetic(t, 1000, rule, seed), CompareOptions{Checkpoints: 20})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -50,7 +50,7 @@ func TestGroupwiseBeatsOneModel(t *testing.T) {
 		t.Skip("5000 rounds, four rules")
 	}
 	for _, rule := range Rules() {
-		c, err := CompareRegression(t.Context(), synthetic(t, 5000, rule, 0), RidgeOptions{}, 1)
+		c, err := CompareRegression(t.Context(), synthetic(t, 5000, rule, 0), CompareOptions{Checkpoints: 1})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -124,7 +124,7 @@ func TestMedicalCosts(t *testing.T) {
 	}{"young": {574, .547, -1.583}, "underweight": {20, .157, .112}, "obese": {707, 3.420, 1.246}, "smoker": {274, 5.065, 1.474}, "female": {662, .593, -1.569}, "all": {1338, 1.129, -3.429}}
 	final := map[string][2]float64{}
 	for seed := range uint64(10) {
-		c, err := CompareRegression(t.Context(), table.Shuffled(online.Seeded(seed, "order")), RidgeOptions{}, 1)
+		c, err := CompareRegression(t.Context(), table.Shuffled(online.Seeded(seed, "order")), CompareOptions{Checkpoints: 1})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -196,7 +196,7 @@ func TestFewRounds(t *testing.T) {
 		t.Errorf("%v, %v", curves, err)
 	}
 	one := synthetic(t, 1, MeanLabel, 1)
-	c, err := CompareRegression(t.Context(), one, RidgeOptions{}, 10)
+	c, err := CompareRegression(t.Context(), one, CompareOptions{Checkpoints: 10})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -205,10 +205,32 @@ func TestFewRounds(t *testing.T) {
 			t.Errorf("%+v", curve)
 		}
 	}
-	if _, err := CompareRegression(t.Context(), synthetic(t, 0, MeanLabel, 1), RidgeOptions{}, 10); err == nil {
+	if _, err := CompareRegression(t.Context(), synthetic(t, 0, MeanLabel, 1), CompareOptions{Checkpoints: 10}); err == nil {
 		t.Error("a game of no rounds is played")
 	}
 	if math.IsNaN(one.Y[0]) {
 		t.Error("a column that never varies becomes NaN")
+	}
+}
+
+// A group that Groupwise is not told of changes nothing for the single model, and is measured all the same.
+func TestUnknownGroups(t *testing.T) {
+	table := synthetic(t, 400, Permutation, 1)
+	all, err1 := CompareRegression(t.Context(), table, CompareOptions{})
+	some, err2 := CompareRegression(t.Context(), table, CompareOptions{Known: []int{5}})
+	if err1 != nil || err2 != nil {
+		t.Fatal(err1, err2)
+	}
+	if len(some.Certificate.Bound) != 1 || len(some.Curves) != 6 {
+		t.Errorf("%d learners, %d curves", len(some.Certificate.Bound), len(some.Curves))
+	}
+	for g := range some.Curves {
+		near(t, "the single model", some.Final(g, 0), all.Final(g, 0), 0)
+		near(t, "told of all rounds only, Groupwise", some.Final(g, 1), all.Final(g, 0), 0)
+	}
+	for _, known := range [][]int{{}, {6}, {-1}} {
+		if _, err := CompareRegression(t.Context(), table, CompareOptions{Known: known}); err == nil {
+			t.Errorf("%v of 6 groups are known", known)
+		}
 	}
 }
