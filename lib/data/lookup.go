@@ -132,7 +132,7 @@ func (f file) read(path string) ([]byte, error) {
 
 // blobName is the name that git gives to a file's content.
 func blobName(content []byte) string {
-	h := sha1.New() //nolint:gosec // git's names are SHA-1
+	h := sha1.New()
 	fmt.Fprintf(h, "blob %d\x00", len(content))
 	_, _ = h.Write(content) // a hash never fails
 	return hex.EncodeToString(h.Sum(nil))
