@@ -8,6 +8,7 @@
 //
 //	planning             what it does                                                cost
 //	UpperBound           relaxation: no policy earns more a period                   O(ND log ND)
+//	UpperBoundLP         the same as a linear program, to check it                   a dense simplex
 //	PlanPeriodic         relaxation, periods rounded up to (2j−1)·2^ℓ, j ≤ a         the relaxation's + O(aN log N)
 //	PlanBest             the best of PlanPeriodic over a                             the relaxation's + O(KN log N)
 //	PlanExact            best periods of 2^ℓ and 3·2^ℓ, by dynamic programming       O(N·L·K²·4^L)

@@ -64,9 +64,10 @@ func RunOffline(kind Kind, n, k, d, periods int, seed uint64) (Offline, error) {
 
 // Small is a model that is small enough to know the best policy of all.
 type Small struct {
-	Kind                                Kind
-	Seed                                uint64
-	Optimum, Bound, Exact, Best, Myopic float64 // a period
+	Kind Kind
+	Seed uint64
+	// Rewards a period: of OptimalAverage, UpperBound, UpperBoundLP, PlanExact, PlanBest, and the greedy policy.
+	Optimum, Bound, LP, Exact, Best, Myopic float64
 }
 
 // RunSmall solves N = 3, K = 1, D = 4 in every way; the exact planner has L = 3.
@@ -84,8 +85,12 @@ func RunSmall(kind Kind, seed uint64) (Small, error) {
 	if err != nil {
 		return Small{}, err
 	}
+	linear, err := UpperBoundLP(m, k)
+	if err != nil {
+		return Small{}, err
+	}
 	optimum, err := OptimalAverage(m, k)
-	return Small{kind, seed, optimum, o.Bound, exact.Value, o.Best, o.Myopic}, err
+	return Small{kind, seed, optimum, o.Bound, linear, exact.Value, o.Best, o.Myopic}, err
 }
 
 // Game is a learning problem: a model of the kind for each seed, and how it is compared.
@@ -156,8 +161,8 @@ type Played struct {
 }
 
 // Play lets a method play T periods of each seed.
-func (g Game) Play(ctx context.Context, method string, seeds []uint64) (Played, error) {
-	runs, err := online.Play(ctx, g.Environment, func(seed uint64) (Learner, error) { return g.Learner(method, seed) }, g.Setting.T, seeds, online.Options{})
+func (g Game) Play(ctx context.Context, method string, seeds []uint64, o online.Options) (Played, error) {
+	runs, err := online.Play(ctx, g.Environment, func(seed uint64) (Learner, error) { return g.Learner(method, seed) }, g.Setting.T, seeds, o)
 	if err != nil {
 		return Played{}, err
 	}

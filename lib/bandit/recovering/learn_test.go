@@ -139,7 +139,7 @@ func TestPeriodicUCBCountsIdleTimes(t *testing.T) {
 func TestPeriodicUCBLearnsThePlan(t *testing.T) {
 	for _, kind := range recovering.Kinds() {
 		g := game(kind, 60000)
-		p, err := g.Play(context.Background(), "periodic UCB", []uint64{11})
+		p, err := g.Play(context.Background(), "periodic UCB", []uint64{11}, online.Options{})
 		require.NoError(t, err)
 		assert.Less(t, p.Regret[0]/60000, .05, kind)
 		assert.Greater(t, p.Fraction[0], .85, kind)
@@ -227,7 +227,7 @@ func TestBandit(t *testing.T) {
 func TestFixedEarnsTheValue(t *testing.T) {
 	for _, kind := range recovering.Kinds() {
 		g := game(kind, 4800)
-		p, err := g.Play(context.Background(), "plan", []uint64{0, 1, 2})
+		p, err := g.Play(context.Background(), "plan", []uint64{0, 1, 2}, online.Options{})
 		require.NoError(t, err)
 		for _, r := range p.Regret {
 			assert.LessOrEqual(t, r, 8.)     // cut-off pulls at the end, at most one an arm
@@ -326,9 +326,9 @@ func TestPlannerFails(t *testing.T) {
 // Regret depends on the seed alone, not on how many games run at once.
 func TestGamesAreRepeatable(t *testing.T) {
 	g := game(recovering.Exp, 300)
-	a, err := g.Play(context.Background(), "periodic UCB", []uint64{1, 2, 3})
+	a, err := g.Play(context.Background(), "periodic UCB", []uint64{1, 2, 3}, online.Options{})
 	require.NoError(t, err)
-	b, err := g.Play(context.Background(), "periodic UCB", []uint64{3})
+	b, err := g.Play(context.Background(), "periodic UCB", []uint64{3}, online.Options{})
 	require.NoError(t, err)
 	assert.Equal(t, a.Regret[2], b.Regret[0])
 	assert.Equal(t, a.Fraction[2], b.Fraction[0])
