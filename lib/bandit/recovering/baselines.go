@@ -1,7 +1,6 @@
 package recovering
 
 import (
-	"container/heap"
 	"errors"
 	"math/rand/v2"
 	"slices"
@@ -9,22 +8,11 @@ import (
 	"github.com/hindsight-go/hindsight/lib/online"
 )
 
-// top selects the K arms with the largest keys, ties to the lowest arm. It is a heap with the worst arm on top.
+// top selects the K arms with the largest keys, ties to the lowest arm, in O(N log K).
 type top struct {
 	key  []float64 // one an arm, set by the caller
-	arms []int
+	arms []int     // a heap with the worst arm on top
 }
-
-func (h *top) Len() int      { return len(h.arms) }
-func (h *top) Swap(i, j int) { h.arms[i], h.arms[j] = h.arms[j], h.arms[i] }
-func (h *top) Less(i, j int) bool {
-	a, b := h.arms[i], h.arms[j]
-	return h.key[a] < h.key[b] || h.key[a] == h.key[b] && a > b
-}
-
-// Push and Pop complete the interface; arms are replaced in place.
-func (h *top) Push(any) {}
-func (h *top) Pop() any { return nil }
 
 // best returns them in rising order, in the room of arms.
 func (h *top) best(k int, arms []int) []int {
@@ -32,15 +20,36 @@ func (h *top) best(k int, arms []int) []int {
 	for i := range k {
 		h.arms = append(h.arms, i)
 	}
-	heap.Init(h)
+	for j := k/2 - 1; j >= 0; j-- {
+		h.sink(j)
+	}
 	for i := k; i < len(h.key); i++ {
 		if h.key[i] > h.key[h.arms[0]] { // a later arm loses a tie
 			h.arms[0] = i
-			heap.Fix(h, 0)
+			h.sink(0)
 		}
 	}
 	slices.Sort(h.arms)
 	return h.arms
+}
+
+func (h *top) sink(j int) {
+	for {
+		child := 2*j + 1
+		if child+1 < len(h.arms) && h.worse(child+1, child) {
+			child++
+		}
+		if child >= len(h.arms) || !h.worse(child, j) {
+			return
+		}
+		h.arms[j], h.arms[child] = h.arms[child], h.arms[j]
+		j = child
+	}
+}
+
+func (h *top) worse(i, j int) bool {
+	a, b := h.arms[i], h.arms[j]
+	return h.key[a] < h.key[b] || h.key[a] == h.key[b] && a > b
 }
 
 // GreedyUCB takes the K arms with the largest bound min(1, mean + √(c·ln T/n)) in this period, ties to the lowest arm. It

@@ -58,7 +58,16 @@ func Channels(periods []int) (int, error) {
 	if err := checkPeriods("Channels", periods); err != nil {
 		return 0, err
 	}
-	return channels(periods, map[int]float64{}), nil
+	load, total := map[int]float64{}, 0
+	for _, d := range periods {
+		if d > 0 {
+			load[odd(d)] += weight(d)
+		}
+	}
+	for m, sum := range load {
+		total += whole(m, sum)
+	}
+	return total, nil
 }
 
 func checkPeriods(method string, periods []int) error {
@@ -73,21 +82,14 @@ func checkPeriods(method string, periods []int) error {
 // maxPeriod keeps sums of frequencies exact: they are multiples of 2^−31.
 const maxPeriod = math.MaxInt32
 
-// channels uses load as its workspace: Σ m/d by class m, exact as a sum of powers of two.
-func channels(periods []int, load map[int]float64) (total int) {
-	clear(load)
-	for _, d := range periods {
-		if d > 0 {
-			m := odd(d)
-			load[m] += float64(m) / float64(d)
-		}
+// weight is m/d for a period d of the class m: a power of two, so that sums of them are exact.
+func weight(d int) float64 { return float64(odd(d)) / float64(d) }
+
+// whole is the number of channels that arms of the class m need whose weights add up to sum: ⌈sum/m⌉.
+func whole(m int, sum float64) int {
+	n := int(sum) / m
+	if float64(n*m) < sum {
+		n++
 	}
-	for m, sum := range load {
-		whole := int(sum) / m
-		if float64(whole*m) < sum {
-			whole++
-		}
-		total += whole
-	}
-	return total
+	return n
 }

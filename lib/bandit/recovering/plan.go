@@ -99,14 +99,14 @@ type rounding struct {
 	k       int
 	x       [][]float64 // solutions for the budgets K, K−1, …, as many as the largest a
 	longest int         // a power of two that no 1/x exceeds
-	load    map[int]float64
+	load    []float64   // workspace: Σ m/d by class m
 }
 
 // rare is a frequency of which nothing is expected: an arm below it is not pulled.
 const rare = 1e-9
 
 func newRounding(m RecoveryModel, k, most int) *rounding {
-	r := &rounding{m: m, k: k, load: map[int]float64{}, longest: 1}
+	r := &rounding{m: m, k: k, load: make([]float64, 2*most), longest: 1}
 	pieces := relaxation(m)
 	for b := k; b >= max(1, k-most+1); b-- {
 		x := make([]float64, m.Arms())
@@ -140,19 +140,33 @@ func (r *rounding) best(low, high int) Plan {
 
 // round leaves periods that need no more than K channels.
 func (r *rounding) round(x []float64, set, periods []int) {
+	clear(r.load)
 	for i, xi := range x {
 		periods[i] = 0
 		if xi > rare {
-			periods[i] = roundUp(set, 1/xi)
+			d := roundUp(set, 1/xi)
+			periods[i] = d
+			r.load[odd(d)] += weight(d)
 		}
 	}
-	for channels(periods, r.load) > r.k {
+	need := 0
+	for m, sum := range r.load {
+		if sum > 0 {
+			need += whole(m, sum)
+		}
+	}
+	for need > r.k {
 		worst := -1
 		for i, d := range periods {
 			if d > 0 && (worst < 0 || r.m.At(i, d) < r.m.At(worst, periods[worst])) {
 				worst = i
 			}
 		}
+		d := periods[worst]
+		m := odd(d)
+		need -= whole(m, r.load[m])
+		r.load[m] -= weight(d)
+		need += whole(m, r.load[m])
 		periods[worst] = 0
 	}
 }
