@@ -6,12 +6,12 @@ import (
 	"math"
 )
 
-// maxTable bounds the tables of PlanExact, in numbers: 2 GB.
+// maxTable bounds the tables of PlanExact, in bytes.
 const maxTable = 1 << 28
 
 // PlanExact is the best plan of all with periods 1, 2, 4, …, 2^L and 3, 6, …, 3·2^(L−1) that fits K channels, by a dynamic
 // program over the arms. Its state is how much of the two classes is used, so it is for small problems: time and memory
-// grow with N·K²·4^L.
+// grow with N·K²·4^L, and tables of more than 256 MB are an error.
 func PlanExact(m RecoveryModel, k, levels int) (Plan, error) {
 	err := m.check("PlanExact", k)
 	if levels < 1 || levels > 12 {
@@ -22,8 +22,8 @@ func PlanExact(m RecoveryModel, k, levels int) (Plan, error) {
 	}
 	one, three := 1<<levels, 3<<(levels-1) // units of a channel of each class
 	width := k*three + 1
-	if cells := float64(m.Arms()+8) * float64(k*one+1) * float64(width); cells > maxTable {
-		return Plan{}, fmt.Errorf("recovering: PlanExact: N = %d, K = %d and L = %d need a table of %.3g entries, must be at most %d; PlanBest has no such limit", m.Arms(), k, levels, cells, maxTable)
+	if size := float64(m.Arms()+16) * float64(k*one+1) * float64(width); size > maxTable {
+		return Plan{}, fmt.Errorf("recovering: PlanExact: N = %d, K = %d and L = %d need a table of %.3g bytes, must be at most %d; PlanBest has no such limit", m.Arms(), k, levels, size, maxTable)
 	}
 	type choice struct{ period, u, v int }
 	choices := []choice{{}}

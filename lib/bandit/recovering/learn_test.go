@@ -87,6 +87,15 @@ func TestInstantRecoveryIsUCB1(t *testing.T) {
 		sameActions(t, name, want, play(t, bandit(), l, s.T))
 	}
 	assert.Equal(t, []int{1, 3}, want[s.T-1])
+
+	s.K = 5 // all arms, every period
+	l, err := recovering.NewPeriodicUCB(s, recovering.UCBOptions{})
+	require.NoError(t, err)
+	b, err := recovering.NewBandit(m, 5, nil, 7)
+	require.NoError(t, err)
+	for _, arms := range play(t, b, l, 300) {
+		require.Equal(t, []int{0, 1, 2, 3, 4}, arms)
+	}
 }
 
 // With flat curves the comparators are those of an ordinary bandit, and a learner with K = N that knows R pulls everything.

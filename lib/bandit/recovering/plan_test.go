@@ -350,6 +350,8 @@ func TestPlanErrors(t *testing.T) {
 	wide := model(t, recovering.Exp, 500, 5, 1)
 	_, err = recovering.PlanExact(wide, 400, 4)
 	assert.ErrorContains(t, err, "PlanBest has no such limit")
+	_, err = recovering.UpperBoundLP(model(t, recovering.Exp, 1000, 20, 1), 1)
+	assert.ErrorContains(t, err, "must be at most")
 	_, err = recovering.OptimalAverage(wide, 1)
 	assert.ErrorContains(t, err, "(2·D)^N")
 	_, err = recovering.Plan{Period: []int{1}}.ValueUnder(good)
@@ -388,4 +390,24 @@ func TestGenerate(t *testing.T) {
 		assert.Subset(t, []float64{0, r[19]}, r)
 		assert.GreaterOrEqual(t, r[19], .2)
 	}
+}
+
+// Whatever the periods are, a schedule exists in as many channels as they need, and no two arms of a channel meet.
+func FuzzSchedule(f *testing.F) {
+	f.Add([]byte{2, 3, 4, 6, 4, 6, 3})
+	f.Add([]byte{0, 255, 1, 7, 14})
+	f.Fuzz(func(t *testing.T, text []byte) {
+		periods := make([]int, len(text))
+		for i, b := range text {
+			periods[i] = int(b)
+		}
+		k, err := recovering.Channels(periods)
+		require.NoError(t, err)
+		offset, err := recovering.Schedule(periods, max(1, k))
+		require.NoError(t, err)
+		most, wrong, err := recovering.Plan{Period: periods, Offset: offset}.Audit(1000)
+		require.NoError(t, err)
+		assert.LessOrEqual(t, most, k)
+		assert.Zero(t, wrong)
+	})
 }
