@@ -26,9 +26,12 @@ const (
 	Torch                 // PyTorch, on the processor
 	Ourselves             // other work of ours: what one thing costs beside another
 	Scaling               // the same work of ours at other sizes: the order of its cost
+	NumPy                 // a loop in Python over NumPy's arrays, in JAX's environment
 )
 
-func (p Peer) String() string { return [...]string{"", "JAX", "PyTorch", "our own", "our own"}[p] }
+func (p Peer) String() string {
+	return [...]string{"", "JAX", "PyTorch", "our own", "our own", "NumPy"}[p]
+}
 
 // Benchmark is one figure.
 type Benchmark struct {
@@ -70,6 +73,7 @@ func All() []Benchmark {
 		{"saf-step", "a step of SAF on the MLP 784-128-64-10, batch 128, against one of plain SGD", "step", Ourselves, "sharpness saf", "sharpness sgd", 1.25, nil},
 		{"mesa-step", "the same of MESA", "step", Ourselves, "sharpness mesa", "sharpness sgd", 1.5, nil},
 		{"sam-step", "the same of SAM", "step", Ourselves, "sharpness sam", "sharpness sgd", 2.2, nil},
+		{"matching-balance", "Stochastic Balance, 100,000 arrivals of 20 edges each to 1,000 offline vertices, by the learner's Act and Learn, against a loop over NumPy's arrays", "arrival", NumPy, "matching", "matching_numpy.py", 0.05, nil},
 		{"cell-first", "a new kernel's first cell with lib and XLA imported, build cache warm", "cell", Nobody, "", "cell.py go-xla-cpu first", 1.5, nil},
 		{"cell-later", "a later, never compiled cell of that kernel", "cell", Nobody, "", "cell.py go-xla-cpu later", 1, nil},
 	}

@@ -34,7 +34,7 @@ func TestRegistry(t *testing.T) {
 		assert.Equal(t, b.Peer == Nobody, b.Subject == "", b.Name)
 		assert.Equal(t, b.Peer == Scaling, len(b.Sizes) >= 2 && strings.Contains(b.Subject, "%d"), b.Name)
 		switch b.Peer {
-		case JAX, Torch:
+		case JAX, Torch, NumPy:
 			assert.FileExists(t, environment(root, b.Peer).Lock)
 			fallthrough
 		case Nobody:

@@ -15,7 +15,8 @@ import (
 func environment(root repo.Root, p Peer) setup.Environment {
 	e := setup.Environment{Name: p.String()}
 	switch p {
-	case JAX:
+	case JAX, NumPy:
+		e.Name = JAX.String()
 		e.Root = root.WithPrefix(filepath.Join(".venv-bench", "jax"))
 		e.Lock = root.Join("kernels", "python", "requirements-bench.txt")
 		e.Proof = "import jax, optax; jax.numpy.ones(1).block_until_ready(); print('JAX', jax.__version__, 'with optax', optax.__version__)"

@@ -131,8 +131,8 @@ func (r *runner) measure(ctx context.Context, b Benchmark, launches []launch, ta
 		sides = append(sides, s)
 		maps.Copy(r.versions, s.hello.Versions)
 	}
-	if b.Peer == JAX || b.Peer == Torch {
-		result.PeerVersion = sides[1].hello.Versions[map[Peer]string{JAX: "jax", Torch: "torch"}[b.Peer]]
+	if distribution := map[Peer]string{JAX: "jax", Torch: "torch", NumPy: "numpy"}[b.Peer]; distribution != "" {
+		result.PeerVersion = sides[1].hello.Versions[distribution]
 		ours, peers := sides[0].hello.Check, sides[1].hello.Check
 		if i := disagreement(ours, peers); i >= 0 {
 			return result.without(Failed, fmt.Errorf("the two sides compute different things: number %d of %v and %v", i+1, ours, peers))

@@ -10,11 +10,11 @@ import (
 
 // The limits of [ExactValue].
 const (
-	maxStates = 1 << 20 // after an arrival, of the loads and who is alive
+	maxStates = 1 << 18 // after an arrival, of the loads and who is alive
 	maxOrders = 8       // offline vertices whose orders are all tried, 40 320
 )
 
-// ExactValue is a policy's expected reward over all outcomes, exact to rounding: for instances where at most 2²⁰ different
+// ExactValue is a policy's expected reward over all outcomes, exact to rounding: for instances where at most 2¹⁸ different
 // states are possible after an arrival, which is an error otherwise. A policy that draws is averaged over all orders of
 // the draws, for at most 8 offline vertices of equal weight; its scores must depend on the draws' order only.
 func ExactValue(in *Instance, policy Policy) (float64, error) {

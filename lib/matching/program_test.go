@@ -126,6 +126,9 @@ func TestChainOfBenchmarks(t *testing.T) {
 			t.Errorf("instance %d: S-OPT %.9g, SC-LP %.9g, C-LP %.9g, M-LP %.9g", k, optimum.Value, sc, c, m)
 		}
 		for _, policy := range []Policy{StochasticBalance(nil), LeastLoaded(), Greedy(), Random()} {
+			if policy.RandomTies && len(in.Arrivals) > 7 {
+				continue // too many states
+			}
 			value, err := ExactValue(in, policy)
 			if err != nil {
 				t.Fatal(err)
