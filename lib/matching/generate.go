@@ -71,11 +71,19 @@ func RandomBipartite(offline, arrivals int, density, p float64, seed uint64) (*I
 		return in, nil
 	}
 	rng := online.Seeded(seed, "matching: random graph")
-	for v := range in.Arrivals {
+	var edges []Edge // of all arrivals, side by side in memory: policies go through them in this order
+	ends := make([]int, arrivals)
+	for v := range arrivals {
 		// From edge to edge by geometric steps: the time is that of the edges, not of the pairs.
 		for u := geometric(rng.Float64(), density) - 1; u < offline; u += geometric(rng.Float64(), density) {
-			in.Arrivals[v] = append(in.Arrivals[v], Edge{u, p})
+			edges = append(edges, Edge{u, p})
 		}
+		ends[v] = len(edges)
+	}
+	start := 0
+	for v, end := range ends {
+		in.Arrivals[v] = edges[start:end:end]
+		start = end
 	}
 	return in, nil
 }

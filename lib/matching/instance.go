@@ -86,15 +86,17 @@ const maxWeight = 1e100
 func checkEdges(edges []Edge, offline int) error {
 	last := -1
 	for i, e := range edges {
+		if uint(e.U) < uint(offline) && e.U > last && e.P > 0 && e.P <= 1 {
+			last = e.U
+			continue
+		}
 		switch {
 		case e.U < 0 || e.U >= offline:
 			return fmt.Errorf("edge %d goes to offline vertex %d, must be in [0, %d]", i, e.U, offline-1)
 		case e.U <= last:
 			return fmt.Errorf("edge %d goes to offline vertex %d after %d, must ascend", i, e.U, last)
-		case !(e.P > 0 && e.P <= 1):
-			return fmt.Errorf("edge %d to offline vertex %d has probability %g, must be in (0, 1]", i, e.U, e.P)
 		}
-		last = e.U
+		return fmt.Errorf("edge %d to offline vertex %d has probability %g, must be in (0, 1]", i, e.U, e.P)
 	}
 	return nil
 }
