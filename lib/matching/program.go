@@ -29,8 +29,8 @@ type Plan struct {
 	Amount   float64
 }
 
-// maxPivots is generous: the programs of the paper's instances take a few for each row.
-func maxPivots(rows int) int { return 1000 + 50*rows }
+// maxPivots is generous: the matching program takes one or two pivots a row, SC-LP up to fifty.
+func maxPivots(rows int) int { return 1000 + 200*rows }
 
 // solve a program whose columns price offers; prices and gains are in units of the largest weight. The rows are the offline
 // vertices, then the arrivals.
@@ -107,7 +107,8 @@ func MatchingLP(in *Instance) (*Program, error) {
 // It is at least [OfflineStochasticOptimum]: let S be the arrivals that the optimum would give to u if all attempts on u failed.
 // It does not depend on u's own coins, so attempt v ∈ S is made with probability q_u(v;S), and x_{u,S} = Pr[S] is
 // feasible and earns what the optimum does. The sets are found by column generation: given β, the best for u by a recursion
-// from the last arrival to the first, in O(edges).
+// from the last arrival to the first, in O(edges). A hundred rows take up to half a second, 350 some seconds; where the limit on
+// pivots ends it, use Bound.
 //
 // Source: derived from the description in the abstract of Huang et al. (2023), whose formulation may differ in notation.
 func StochasticConfigurationLP(in *Instance) (*Program, error) {
