@@ -15,7 +15,7 @@ func newBenchCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "bench",
 		Short: "Measure us against JAX and PyTorch, and how long a cell takes",
-		Long: `Measure us against JAX with optax and against PyTorch, on the processor: the same
+		Long: `Measure us against JAX with optax, PyTorch and NumPy, on the processor: the same
 work on both sides in one run, as a ratio with its spread over the repeats, and
 whether its target is met. How long a notebook's cell takes is measured too, what
 some methods cost beside a plain one, and how their cost grows with its sizes.

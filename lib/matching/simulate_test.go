@@ -270,3 +270,17 @@ func TestExactValueLimits(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+func TestOrder(t *testing.T) {
+	rising := []float64{math.Inf(-1), -math.MaxFloat64, -1, -math.SmallestNonzeroFloat64, 0, math.SmallestNonzeroFloat64, 1, math.MaxFloat64, math.Inf(1)}
+	for i, x := range rising {
+		for j, y := range rising {
+			if (order(x) < order(y)) != (i < j) {
+				t.Errorf("%g and %g", x, y)
+			}
+		}
+	}
+	if order(math.Copysign(0, -1)) != order(0) {
+		t.Error("there are two zeros")
+	}
+}
