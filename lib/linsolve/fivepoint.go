@@ -163,11 +163,12 @@ func (f *stencilOperator) sweep(x, b []float64, omega float64) {
 		up, here, down := f.row(x, row)
 		rhs := b[(row+1)*f.stride():][:len(up)]
 		down = down[:len(up)]
-		here = here[:len(up)+1]
+		right := here[1:][:len(up)]
+		here = here[:len(up)]
 		var left float64
 		for i := range up {
 			// Only the last multiplication and addition wait for the left neighbour.
-			left = (keep*here[i] + scale*rhs[i] + pull*(up[i]+down[i]+here[i+1])) + pull*left
+			left = (keep*here[i] + scale*rhs[i] + pull*(up[i]+down[i]+right[i])) + pull*left
 			here[i] = left
 		}
 	}
