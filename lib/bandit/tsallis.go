@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/hindsight-go/hindsight/lib/online"
+	"gonum.org/v1/gonum/floats"
 )
 
 // TsallisINF chooses among d values of a parameter with no context, and learns from the cost of the one that it chose. It is
@@ -18,8 +19,17 @@ import (
 // where s, the scale, is the mean cost so far less 1 (1 if that is 0): the range of the costs need not be known. The action is
 // an index on the grid, the feedback a cost of at least 1. Act takes O(d) time, Learn constant time; neither allocates.
 //
+// Newton's method finds x, and bisection where it does not: from x = −1, as the authors' code starts it, it leaves its domain
+// after about a hundred rounds. What that code plays then is [TsallisINF.TwentySteps].
+//
 // Source: Zimmert and Seldin (2021), Tsallis-INF, algorithm 1; with the scale of Khodak et al. (2024), learners/TsallisINF.m.
 type TsallisINF struct {
+	// TwentySteps keeps whatever p twenty steps of Newton's method end with, as the authors' code does: it draws from p/Σp, and
+	// divides costs by p. After some hundred rounds x is mostly next to one of the k_i/s; then p_i and Σp are about 10¹⁴, and the
+	// learner plays this i and learns nothing from it. That is no longer Tsallis-INF, and has no bound on its regret, but on
+	// easy sequences it saves exploration. Set it before the first Act.
+	TwentySteps bool
+
 	grid        []float64
 	rng         *rand.Rand
 	k           []float64 // importance-weighted costs
@@ -67,14 +77,17 @@ func (l *TsallisINF) Act(online.None) (int, error) {
 	if l.played >= 0 {
 		return 0, errors.New("bandit: TsallisINF: Act follows Act, must follow Learn")
 	}
-	l.weigh()
+	sum := l.weigh()
 	l.played = tsallisDraw(l.p, l.rng)
 	l.probability = l.p[l.played]
+	if l.TwentySteps {
+		l.probability *= sum
+	}
 	return l.played, nil
 }
 
-// weigh sets the probabilities.
-func (l *TsallisINF) weigh() {
+// weigh sets the probabilities, and returns the sum that they had before they were divided by it.
+func (l *TsallisINF) weigh() (sum float64) {
 	scale := l.scale()
 	least := slices.Min(l.k) / scale
 	eta := 2 / math.Sqrt(float64(l.t))
@@ -88,31 +101,46 @@ func (l *TsallisINF) weigh() {
 		}
 		return sum, powers
 	}
+	const tolerance = 1e-9
 	x := -1.0
-	for range 20 { // as in the reference; fewer than 10 move x
-		sum, powers := at(x)
+	for range 20 {
+		var powers float64
+		sum, powers = at(x)
+		if x < least && math.Abs(sum-1) <= tolerance {
+			return l.normalize(sum)
+		}
 		x -= (sum - 1) / (eta * powers)
 	}
-	const tolerance = 1e-9
-	if sum, _ := at(x); x < least && math.Abs(sum-1) <= tolerance {
-		tsallisNormalize(l.p, sum)
-		return
+	if l.TwentySteps {
+		return l.normalize(sum)
 	}
 	// At the lower end no p is above 1/d, at the upper one is infinite.
 	low, high := least-2*math.Sqrt(float64(len(l.k)))/eta, least
-	var sum float64
 	for range 200 {
 		x = low + (high-low)/2
-		if sum, _ = at(x); sum > 1 {
+		if sum, _ = at(x); math.Abs(sum-1) <= tolerance || x == low || x == high {
+			break
+		}
+		if sum > 1 {
 			high = x
 		} else {
 			low = x
 		}
-		if math.Abs(sum-1) <= tolerance || x == low && x == high {
-			break
-		}
 	}
-	tsallisNormalize(l.p, sum)
+	return l.normalize(sum)
+}
+
+// normalize divides p by its sum, and returns the sum. Where Newton's method lost all numbers, p is uniform.
+func (l *TsallisINF) normalize(sum float64) float64 {
+	if !(sum > 0) || math.IsInf(sum, 0) {
+		sum = 1
+		for i := range l.p {
+			l.p[i] = 1 / float64(len(l.p))
+		}
+		return sum
+	}
+	floats.Scale(1/sum, l.p)
+	return sum
 }
 
 // scale is the mean cost less 1.
@@ -121,13 +149,6 @@ func (l *TsallisINF) scale() float64 {
 		return 1
 	}
 	return l.total / float64(l.t-1)
-}
-
-// tsallisNormalize divides by the sum.
-func tsallisNormalize(p []float64, sum float64) {
-	for i := range p {
-		p[i] /= sum
-	}
 }
 
 // tsallisDraw draws an index; of probabilities that sum to 1 but for rounding, the last one takes the rest.
