@@ -47,14 +47,14 @@ type ChebCB struct {
 
 var _ online.Learner[float64, int, float64] = (*ChebCB)(nil)
 
-// chebFit is the regression for one value.
+// chebFit is the regression for one value, of m features.
 type chebFit struct {
 	rounds int
-	gram   *mat.SymDense // Σ f fᵀ
-	moment []float64     // Σ f·(cost − 1)
-	square float64       // Σ (cost − 1)²
-	free   []float64     // least squares without bounds, of least norm
-	theta  []float64     // within the bounds
+	gram   []float64 // Σ f fᵀ, m×m
+	moment []float64 // Σ f·(cost − 1)
+	square float64   // Σ (cost − 1)²
+	free   []float64 // least squares without bounds, of least norm
+	theta  []float64 // within the bounds
 }
 
 // NewChebCB makes a learner over a grid of at least one finite value, with the given number of features, at least 1, on
@@ -71,7 +71,7 @@ func NewChebCB(grid []float64, features int, low, high float64, seed uint64) (*C
 	l := &ChebCB{grid: slices.Clone(grid), rng: online.Seeded(seed, "bandit: ChebCB"), low: low, high: high, fits: make([]chebFit, d),
 		feature: make([]float64, features), p: make([]float64, d), y: make([]float64, d), played: -1, least: math.Inf(1)}
 	for i := range l.fits {
-		l.fits[i] = chebFit{gram: mat.NewSymDense(features, nil), moment: make([]float64, features), free: make([]float64, features), theta: make([]float64, features)}
+		l.fits[i] = chebFit{gram: make([]float64, features*features), moment: make([]float64, features), free: make([]float64, features), theta: make([]float64, features)}
 	}
 	return l, nil
 }
@@ -178,15 +178,20 @@ func (l *ChebCB) Learn(cost float64) error {
 	return nil
 }
 
+// row is a row of the Gram matrix.
+func (f *chebFit) row(j int) []float64 { return f.gram[j*len(f.theta):][:len(f.theta)] }
+
 // add takes a round into the regression and solves it without bounds.
 func (f *chebFit) add(feature []float64, y float64) {
 	f.rounds++
-	f.gram.SymRankOne(f.gram, 1, mat.NewVecDense(len(feature), feature))
+	for j, x := range feature {
+		floats.AddScaled(f.row(j), x, feature)
+	}
 	floats.AddScaled(f.moment, y, feature)
 	f.square += y * y
 	// The Gram matrix's inverse, with no part where it is 0 up to rounding: the solution of least norm.
 	var e mat.EigenSym
-	if !e.Factorize(f.gram, true) {
+	if !e.Factorize(mat.NewSymDense(len(feature), f.gram), true) {
 		return // a finite symmetric matrix has its decomposition; if it were not found, the last fit stands
 	}
 	clear(f.free)
@@ -203,8 +208,8 @@ func (f *chebFit) add(feature []float64, y float64) {
 	}
 }
 
-// bound sets theta to the least-squares solution within |θ_0| ≤ most and |θ_j| ≤ 2·span/j, and says whether the bounds had to be
-// put to work.
+// bound sets theta to the least-squares solution within |θ_0| ≤ most and |θ_j| ≤ 2·span/j, neither of which ever shrinks, and
+// says whether the bounds had to be put to work.
 func (f *chebFit) bound(most, span float64) bool {
 	limit := func(j int) float64 {
 		if j == 0 {
@@ -214,45 +219,98 @@ func (f *chebFit) bound(most, span float64) bool {
 	}
 	outside := false
 	for j, v := range f.free {
-		c := limit(j)
-		outside = outside || math.Abs(v) > c
-		f.theta[j] = math.Max(-c, math.Min(c, v))
+		outside = outside || math.Abs(v) > limit(j)
 	}
 	if !outside {
+		copy(f.theta, f.free)
 		return false
 	}
-	// Cyclic coordinate descent converges for a box; one coordinate at a time has a closed form.
-	for range 10_000 {
-		var moved float64
-		for j := range f.theta {
-			g := f.gram.At(j, j)
-			if g == 0 {
-				continue
-			}
-			v := f.moment[j] + g*f.theta[j]
-			for k, x := range f.theta {
-				v -= f.gram.At(j, k) * x
-			}
-			c := limit(j)
-			v = math.Max(-c, math.Min(c, v/g))
-			moved = math.Max(moved, math.Abs(v-f.theta[j]))
-			f.theta[j] = v
-		}
-		if moved <= 1e-8*most {
-			break
+	f.activeSet(limit)
+	return true
+}
+
+// activeSet moves theta, which is within the limits, to the least squares there: to the minimum with the held coordinates where
+// they are, as far as the first limit, which is then held too; at a minimum the held coordinate that pulls inwards most is let go.
+func (f *chebFit) activeSet(limit func(j int) float64) {
+	m := len(f.theta)
+	// The ridge makes the solution unique where the rounds do not, and is too small to be seen elsewhere.
+	var ridge float64
+	for j := range m {
+		ridge += 1e-12 * f.row(j)[j]
+	}
+	held := make([]float64, m) // the side, -1 or 1; 0: free
+	for j, x := range f.theta {
+		if c := limit(j); math.Abs(x) >= c {
+			held[j] = math.Copysign(1, x)
 		}
 	}
-	return true
+	slope := func(j int) float64 { return floats.Dot(f.row(j), f.theta) + ridge*f.theta[j] - f.moment[j] }
+	for range 50 * m { // a few times m do; ties could go round in circles
+		step, first := f.newton(held, ridge, slope), -1
+		part := 1.0
+		for j, s := range step {
+			if c := limit(j); s != 0 && math.Abs(f.theta[j]+s) > c {
+				if p := math.Max(0, (math.Copysign(c, s)-f.theta[j])/s); p <= part {
+					part, first = p, j
+				}
+			}
+		}
+		floats.AddScaled(f.theta, part, step)
+		if first >= 0 {
+			held[first] = math.Copysign(1, step[first])
+			f.theta[first] = held[first] * limit(first)
+			continue
+		}
+		worst, release := 0.0, -1
+		for j, side := range held {
+			pull := side * slope(j)
+			if side != 0 && limit(j) > 0 && pull > worst && pull > 1e-9*math.Sqrt(f.row(j)[j]*f.square) {
+				worst, release = pull, j
+			}
+		}
+		if release < 0 {
+			return
+		}
+		held[release] = 0
+	}
+}
+
+// newton is the step to the minimum over the free coordinates.
+func (f *chebFit) newton(held []float64, ridge float64, slope func(int) float64) []float64 {
+	step := make([]float64, len(held))
+	var free []int
+	for j, side := range held {
+		if side == 0 {
+			free = append(free, j)
+		}
+	}
+	if len(free) == 0 {
+		return step
+	}
+	gram, right := mat.NewSymDense(len(free), nil), mat.NewVecDense(len(free), nil)
+	for a, j := range free {
+		for b, k := range free[a:] {
+			gram.SetSym(a, a+b, f.row(j)[k])
+		}
+		gram.SetSym(a, a, f.row(j)[j]+ridge)
+		right.SetVec(a, -slope(j))
+	}
+	var cholesky mat.Cholesky
+	if !cholesky.Factorize(gram) {
+		return step // the ridge is above rounding: it does not happen, and theta stays within its limits if it did
+	}
+	_ = cholesky.SolveVecTo(right, right) // its error is a warning of the condition, which the ridge bounds
+	for a, j := range free {
+		step[j] = right.AtVec(a)
+	}
+	return step
 }
 
 // residual is the squared error of the fit over its rounds.
 func (f *chebFit) residual() float64 {
 	r := f.square
 	for j, x := range f.theta {
-		r -= 2 * x * f.moment[j]
-		for k, y := range f.theta {
-			r += x * f.gram.At(j, k) * y
-		}
+		r += x * (floats.Dot(f.row(j), f.theta) - 2*f.moment[j])
 	}
 	return math.Max(0, r)
 }
