@@ -14,50 +14,52 @@ import (
 	"gonum.org/v1/gonum/floats"
 )
 
-var omegas = floats.Span(make([]float64, 20), 1, 1.95)
+var relaxGrid = floats.Span(make([]float64, 20), 1, 1.95)
 
-// shifted is a sequence of systems of 100 unknowns.
-func shifted(grids linsolve.ShiftedGrids, rounds int, seed uint64) (*linsolve.Sequence, error) {
+// relaxSystems is a sequence of systems of 100 unknowns.
+func relaxSystems(grids linsolve.ShiftedGrids, rounds int, seed uint64) (*linsolve.Sequence, error) {
 	instances, err := grids.Draw(rounds, seed)
 	if err != nil {
 		return nil, err
 	}
-	return linsolve.NewSequence(instances, omegas, linsolve.WithSOR, linsolve.Options{})
+	return linsolve.NewSequence(instances, relaxGrid, linsolve.WithSOR, linsolve.Options{})
 }
 
 type (
-	blind   = online.Learner[online.None, int, float64]
-	sighted = online.Learner[float64, int, float64]
+	relaxBlind   = online.Learner[online.None, int, float64]
+	relaxSighted = online.Learner[float64, int, float64]
 )
 
-func newTsallis(seed uint64) (blind, error) { return bandit.NewTsallisINF(omegas, seed) }
-func newTsallisCB(seed uint64) (sighted, error) {
-	return bandit.NewTsallisINFCB(omegas, 5, -0.15, 0.65, seed)
+func relaxTsallis(seed uint64) (relaxBlind, error) { return bandit.NewTsallisINF(relaxGrid, seed) }
+func relaxTsallisCB(seed uint64) (relaxSighted, error) {
+	return bandit.NewTsallisINFCB(relaxGrid, 5, -0.15, 0.65, seed)
 }
-func newCheb(seed uint64) (sighted, error) { return bandit.NewChebCB(omegas, 6, -0.15, 0.65, seed) }
+func relaxCheb(seed uint64) (relaxSighted, error) {
+	return bandit.NewChebCB(relaxGrid, 6, -0.15, 0.65, seed)
+}
 
 func TestRelaxationRules(t *testing.T) {
 	feedback := map[string]float64{"NaN": math.NaN(), "infinite": math.Inf(1), "below 1": 0.5}
 	contexts := map[string]float64{"NaN": math.NaN(), "below": -0.2, "above": 0.66}
 	t.Run("TsallisINF", func(t *testing.T) {
-		onlinetest.Run(t, onlinetest.Case[online.None, int, float64]{New: newTsallis, BadFeedback: feedback,
+		onlinetest.Run(t, onlinetest.Case[online.None, int, float64]{New: relaxTsallis, BadFeedback: feedback,
 			Environment: func(seed uint64) (online.Environment[online.None, int, float64], error) {
-				s, err := shifted(linsolve.LowVariance(), 40, seed)
+				s, err := relaxSystems(linsolve.LowVariance(), 40, seed)
 				return linsolve.Unseen{Setting: s}, err
 			}})
 	})
-	for name, learner := range map[string]func(uint64) (sighted, error){"TsallisINFCB": newTsallisCB, "ChebCB": newCheb} {
+	for name, learner := range map[string]func(uint64) (relaxSighted, error){"TsallisINFCB": relaxTsallisCB, "ChebCB": relaxCheb} {
 		t.Run(name, func(t *testing.T) {
 			onlinetest.Run(t, onlinetest.Case[float64, int, float64]{New: learner, BadContexts: contexts, BadFeedback: feedback,
 				Environment: func(seed uint64) (online.Environment[float64, int, float64], error) {
-					return shifted(linsolve.LowVariance(), 40, seed)
+					return relaxSystems(linsolve.LowVariance(), 40, seed)
 				}})
 		})
 	}
 }
 
 func TestRelaxationTurns(t *testing.T) {
-	for _, f := range []func(uint64) (sighted, error){newTsallisCB, newCheb} {
+	for _, f := range []func(uint64) (relaxSighted, error){relaxTsallisCB, relaxCheb} {
 		l, err := f(1)
 		if err != nil {
 			t.Fatal(err)
@@ -81,10 +83,10 @@ func TestRelaxationBadArguments(t *testing.T) {
 	for want, build := range map[string]func() error{
 		"NewTsallisINF: grid is empty":            func() error { _, err := bandit.NewTsallisINF(nil, 1); return err },
 		"NewTsallisINF: grid[1] is NaN":           func() error { _, err := bandit.NewTsallisINF([]float64{1, math.NaN()}, 1); return err },
-		"NewTsallisINFCB: bins is 0":              func() error { _, err := bandit.NewTsallisINFCB(omegas, 0, 0, 1, 1); return err },
-		"NewTsallisINFCB: low and high are 1 and": func() error { _, err := bandit.NewTsallisINFCB(omegas, 1, 1, 1, 1); return err },
-		"NewChebCB: features is 0":                func() error { _, err := bandit.NewChebCB(omegas, 0, 0, 1, 1); return err },
-		"NewChebCB: low and high are 0 and NaN":   func() error { _, err := bandit.NewChebCB(omegas, 6, 0, math.NaN(), 1); return err },
+		"NewTsallisINFCB: bins is 0":              func() error { _, err := bandit.NewTsallisINFCB(relaxGrid, 0, 0, 1, 1); return err },
+		"NewTsallisINFCB: low and high are 1 and": func() error { _, err := bandit.NewTsallisINFCB(relaxGrid, 1, 1, 1, 1); return err },
+		"NewChebCB: features is 0":                func() error { _, err := bandit.NewChebCB(relaxGrid, 0, 0, 1, 1); return err },
+		"NewChebCB: low and high are 0 and NaN":   func() error { _, err := bandit.NewChebCB(relaxGrid, 6, 0, math.NaN(), 1); return err },
 	} {
 		if err := build(); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, must be about %q", err, want)
@@ -121,7 +123,7 @@ func TestRelaxationOfOneValue(t *testing.T) {
 // is below it. The ratios of ten seeds are 1.30 ± 0.07 and 0.82 ± 0.03, so a fixed seed's being beyond the bounds is not chance.
 func TestRelaxationLearns(t *testing.T) {
 	const rounds = 1500
-	s, err := shifted(linsolve.HighVariance(), rounds, 1)
+	s, err := relaxSystems(linsolve.HighVariance(), rounds, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -135,9 +137,9 @@ func TestRelaxationLearns(t *testing.T) {
 	}
 	tsallis := ratio(online.Play(context.Background(), func(uint64) (online.Environment[online.None, int, float64], error) {
 		return linsolve.Unseen{Setting: s}, nil
-	}, newTsallis, rounds, []uint64{1}, online.Options{}))
+	}, relaxTsallis, rounds, []uint64{1}, online.Options{}))
 	cheb := ratio(online.Play(context.Background(), func(uint64) (online.Environment[float64, int, float64], error) { return s, nil },
-		newCheb, rounds, []uint64{1}, online.Options{}))
+		relaxCheb, rounds, []uint64{1}, online.Options{}))
 	if tsallis > 1.6 || tsallis < 1 {
 		t.Errorf("Tsallis-INF costs %.3f of the best fixed ω", tsallis)
 	}
@@ -149,17 +151,17 @@ func TestRelaxationLearns(t *testing.T) {
 func BenchmarkRelaxationRound(b *testing.B) {
 	rng := online.Seeded(1, "costs")
 	b.Run("TsallisINF", func(b *testing.B) {
-		l, _ := newTsallis(1)
+		l, _ := relaxTsallis(1)
 		for b.Loop() {
 			a, _ := l.Act(online.None{})
-			_ = l.Learn(20 + 100*math.Abs(omegas[a]-1.6) + 5*rng.Float64())
+			_ = l.Learn(20 + 100*math.Abs(relaxGrid[a]-1.6) + 5*rng.Float64())
 		}
 	})
 	b.Run("ChebCB", func(b *testing.B) {
-		l, _ := newCheb(1)
+		l, _ := relaxCheb(1)
 		for b.Loop() {
 			a, _ := l.Act(rng.Float64()/2 - 0.1)
-			_ = l.Learn(20 + 100*math.Abs(omegas[a]-1.6) + 5*rng.Float64())
+			_ = l.Learn(20 + 100*math.Abs(relaxGrid[a]-1.6) + 5*rng.Float64())
 		}
 	})
 }

@@ -116,7 +116,7 @@ func NewHeatBaselines(ctx context.Context, p HeatProblem, grid []float64, steps 
 	}
 	out := &HeatBaselines{Fixed: make([][]float64, len(grid))}
 	group, ctx := errgroup.WithContext(ctx)
-	// simulate records the cost of each step, and ω where several were tried.
+	// simulate records the cost of each step.
 	simulate := func(into *[]float64, choose func(a FivePoint, b, u []float64, o Options) (Result, error)) {
 		group.Go(func() error {
 			heat, err := NewHeat2D(p)
@@ -157,17 +157,13 @@ func NewHeatBaselines(ctx context.Context, p HeatProblem, grid []float64, steps 
 			}
 			costs[i] = r.Iterations
 		}
-		first := slices.Index(costs, slices.Min(costs))
-		last := first
+		var least []float64
 		for i, c := range costs {
-			if c == costs[first] {
-				last = i
+			if c == slices.Min(costs) {
+				least = append(least, grid[i])
 			}
 		}
-		best := grid[(first+last)/2]
-		if costs[(first+last)/2] != costs[first] {
-			best = grid[first]
-		}
+		best := least[len(least)/2]
 		out.Best = append(out.Best, best)
 		return SSORPCG(a, b, u, best, o)
 	})

@@ -57,6 +57,7 @@ func NewSequence(instances []Instance, grid []float64, method Method, o Options)
 	if method != WithSOR && method != WithSSORPCG {
 		bad = append(bad, fmt.Errorf("linsolve: NewSequence: method is %d, must be WithSOR or WithSSORPCG", method))
 	}
+	o.Work = &Work{}
 	for t, i := range instances {
 		// Whoever finds a bad instance only in the middle of a game cannot go on.
 		if _, err := setUp("NewSequence", i.A, i.B, nil, o); err != nil {
@@ -66,7 +67,6 @@ func NewSequence(instances []Instance, grid []float64, method Method, o Options)
 	if bad != nil {
 		return nil, errors.Join(bad...)
 	}
-	o.Work = &Work{}
 	s := &Sequence{instances: instances, grid: slices.Clone(grid), method: method, options: o, costs: make([][]int, len(instances))}
 	for t := range s.costs {
 		s.costs[t] = make([]int, len(grid))

@@ -261,6 +261,26 @@ func BenchmarkSOR(b *testing.B) {
 	}
 }
 
+func BenchmarkSSORPCG(b *testing.B) {
+	a, err := linsolve.GridLaplacian(101, 0.1)
+	if err != nil {
+		b.Fatal(err)
+	}
+	csr, err := linsolve.CSROf(a)
+	if err != nil {
+		b.Fatal(err)
+	}
+	rhs := linsolve.TruncatedNormal(10_000, online.Seeded(1, "bench"))
+	for name, m := range map[string]mat.Matrix{"stencil": a, "CSR": csr} {
+		b.Run(name, func(b *testing.B) {
+			o := linsolve.Options{Work: &linsolve.Work{}}
+			for b.Loop() {
+				_, _ = linsolve.SSORPCG(m, rhs, nil, 1.5, o)
+			}
+		})
+	}
+}
+
 func ExampleSOR() {
 	a, err := linsolve.GridLaplacian(11, 0) // 10×10 unknowns
 	if err != nil {
