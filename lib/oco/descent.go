@@ -32,7 +32,7 @@ type MirrorDescent struct {
 	From        []float64   // x̂_1, a point of X; nil: the domain's center
 }
 
-var _ Rule = MirrorDescent{}
+var _ BoundedRule = MirrorDescent{}
 
 // OptimisticDescent is optimistic mirror descent with the last gradient as its hint, in Euclidean space: the method for
 // convex losses with an [AdaptiveStep], for strongly convex ones with a [StronglyConvexStep].
@@ -72,27 +72,14 @@ func (m MirrorDescent) validate(dim int) error {
 	if m.Steps == nil {
 		return errors.New("oco: MirrorDescent: Steps is nil, must be a step size, e.g. AdaptiveStep")
 	}
-	errs := []error{m.Steps.Validate(), m.Over.Validate(dim)}
+	errs := []error{m.Steps.Validate(), m.Over.Validate(dim), checkFrom("MirrorDescent", m.Over, m.From, dim)}
 	if m.Regularizer != nil {
 		errs = append(errs, m.Regularizer.Validate())
 	}
 	if err := errors.Join(errs...); err != nil {
 		return err
 	}
-	if m.From != nil && len(m.From) != dim {
-		return fmt.Errorf("oco: MirrorDescent: From has %d entries, must have %d", len(m.From), dim)
-	}
-	if m.From != nil && !m.Over.Contains(m.From, 1e-9) {
-		return fmt.Errorf("oco: MirrorDescent: From is %v, must be a point of %T", m.From, m.Over)
-	}
 	return m.Map.Validate(dim, m.Regularizer, m.Over)
-}
-
-func (m MirrorDescent) start(dim int) []float64 {
-	if m.From != nil {
-		return append([]float64(nil), m.From...)
-	}
-	return m.Over.Center(dim)
 }
 
 // Start returns a fresh learner.
@@ -101,13 +88,20 @@ func (m MirrorDescent) Start(dim int) (Learner, error) {
 	if err := m.validate(dim); err != nil {
 		return nil, err
 	}
-	d := &descent{rule: m, anchor: m.start(dim), hint: make([]float64, dim), point: make([]float64, dim), error: make([]float64, dim)}
+	d := &descent{rule: m, anchor: startAt(m.Over, m.From, dim), hint: make([]float64, dim), point: make([]float64, dim), error: make([]float64, dim)}
 	_, d.plain = m.Hint.(NoHint)
-	_, euclidean := m.Map.(Euclidean)
-	if boundary, ok := m.Steps.(Boundary); ok && euclidean && m.Regularizer == nil && !d.plain {
-		d.boundary = boundary
-	}
+	d.boundary = m.boundary()
 	return d, nil
+}
+
+// boundary is the step size where it knows a bound, else nil.
+func (m MirrorDescent) boundary() Boundary {
+	boundary, ok := m.Steps.(Boundary)
+	_, euclidean := m.Map.(Euclidean)
+	if _, plain := m.Hint.(NoHint); !ok || !euclidean || plain || m.Regularizer != nil {
+		return nil
+	}
+	return boundary
 }
 
 // descent is MirrorDescent at work.
@@ -170,10 +164,10 @@ func (m MirrorDescent) Numbers() []float64 {
 	return m.Steps.Numbers()
 }
 
-// Memory holds x̂_t, M_t and V_{t−1}.
+// Memory holds x̂_t, M_t, V_{t−1} and the largest ‖g_s‖² so far.
 func (m MirrorDescent) Memory(dim int) scan.Vars {
 	m = m.filled()
-	return scan.Vars{"anchor": tensors.FromFlatDataAndDimensions(m.start(dim), dim), "hint": zeros(dim), "variation": zeros(1)}
+	return scan.Vars{"anchor": tensors.FromFlatDataAndDimensions(startAt(m.Over, m.From, dim), dim), "hint": zeros(dim), "variation": zeros(1), "largest": zeros(1)}
 }
 
 func (m MirrorDescent) rateNode(r *Round) *graph.Node {
@@ -196,4 +190,13 @@ func (m MirrorDescent) LearnNode(r *Round, g *graph.Node) {
 	r.Set("anchor", m.Map.StepNode(anchor, g, m.rateNode(r), m.Regularizer, m.Over))
 	r.Set("variation", graph.Add(variation, m.Map.DualNode(graph.Sub(g, hint))))
 	r.Set("hint", m.Hint.GuessNode(hint, g, r.Count()))
+	r.Set("largest", graph.Max(r.Get("largest"), m.Map.DualNode(g)))
+}
+
+// BoundNode is the bound in a graph.
+func (m MirrorDescent) BoundNode(r *Round) *graph.Node {
+	if b := m.filled().boundary(); b != nil {
+		return b.BoundNode(r.Numbers(), r.Get("variation"), graph.Sqrt(r.Get("largest")))
+	}
+	return nil
 }

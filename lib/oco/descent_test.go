@@ -90,6 +90,15 @@ func rules() map[string]Rule {
 		"optimistic, box, strongly convex": OptimisticDescent(Box{Low: []float64{-1}, High: []float64{.5}}, StronglyConvexStep{Convexity: 1}),
 		"plain, simplex, root":             GradientDescent(Simplex{}, RootStep{Scale: 1}),
 		"mean hint, free, constant":        MirrorDescent{Hint: MeanGradient{}, Steps: ConstantStep{Size: 0.1}, From: []float64{1, 0, 0}},
+		"newton, ball":                     OptimisticNewton(Ball{Radius: 0.5}, 1.5, 0.4),
+		"newton, box":                      OptimisticNewton(Box{Low: []float64{-0.3, -0.5, 0}, High: []float64{0.2, 0.4, 0.1}}, 1.5, 0.4),
+		"newton, plain":                    OnlineNewton{Over: Ball{Radius: 0.5}, Gradient: 1.5, Concavity: 0.4, From: []float64{0.1, 0, 0}},
+		"newton, free":                     OnlineNewton{Over: Free{}, Gradient: 1.5, Concavity: 0.4, Diameter: 2, Hint: MeanGradient{}},
+		"ftrl, ball":                       OptimisticFTRL{Over: Ball{Radius: 1}, Gradient: 3, Smoothness: 1},
+		"ftrl, box":                        OptimisticFTRL{Over: Box{Low: []float64{-1}, High: []float64{.5}}, Nu: 2, Hint: NoHint{}},
+		"ftl, ball":                        OptimisticFTL{Over: Ball{Radius: 1}, Convexity: 1},
+		"ensemble":                         DynamicEnsemble{Over: Ball{Radius: 1}, Gradient: 3, Smoothness: 1, Rounds: 1000},
+		"ensemble, uncorrected, L = 0":     DynamicEnsemble{Over: Box{Low: []float64{-1}, High: []float64{.5}}, Gradient: 3, Rounds: 50, Uncorrected: true},
 	}
 }
 

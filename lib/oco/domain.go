@@ -3,6 +3,7 @@ package oco
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/gomlx/gomlx/core/graph"
 	"gonum.org/v1/gonum/floats"
@@ -237,4 +238,25 @@ func checkGradient(method string, dim int, g []float64) error {
 		}
 	}
 	return nil
+}
+
+// checkFrom refuses a first point that is not one of the domain's; nil is the center.
+func checkFrom(method string, over Domain, from []float64, dim int) error {
+	switch {
+	case from == nil:
+		return nil
+	case len(from) != dim:
+		return fmt.Errorf("oco: %s: From has %d entries, must have %d", method, len(from), dim)
+	case over.Validate(dim) == nil && !over.Contains(from, 1e-9):
+		return fmt.Errorf("oco: %s: From is %v, must be a point of %T", method, from, over)
+	}
+	return nil
+}
+
+// startAt is a copy of the first point.
+func startAt(over Domain, from []float64, dim int) []float64 {
+	if from == nil {
+		return over.Center(dim)
+	}
+	return slices.Clone(from)
 }

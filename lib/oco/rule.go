@@ -26,6 +26,13 @@ type Rule interface {
 	LearnNode(r *Round, gradient *graph.Node)
 }
 
+// BoundedRule is a Rule whose compiled runs know the bound that its Learner has as an [online.Bounded].
+type BoundedRule interface {
+	Rule
+	// BoundNode is the bound after LearnNode, shaped [runs, 1]; nil: none is known for these fields.
+	BoundNode(r *Round) *graph.Node
+}
+
 // Round is what a [Rule] sees of a compiled round. Its methods build graph nodes.
 type Round struct {
 	step    *scan.Step

@@ -33,6 +33,7 @@ type Options struct {
 	Seed     uint64                // of the stream's draws: run i has Seed+i
 	Every    int                   // rounds n, 2n, … are recorded; 0: each
 	Points   bool                  // record the points too
+	Linear   bool                  // record what the linearized regret needs, and the bound of a [BoundedRule]
 	Progress func(done, total int) // told of rounds now and then; may be nil
 }
 
@@ -42,70 +43,143 @@ type Trace struct {
 	Losses [][]float64   // one slice a run: what was charged in just those rounds
 	Sums   [][]float64   // one slice a run: what was charged in all rounds so far
 	Points [][][]float64 // run, recorded round, entry; nil unless asked for
+
+	// Of all rounds so far, for Options.Linear, else nil:
+	Inner     [][]float64   // Σ⟨g_t, x_t⟩, one slice a run
+	Gradients [][][]float64 // Σ g_t: run, recorded round, entry
+	Bounds    [][]float64   // of the linearized regret, one slice a run; nil where the rule knows none
+}
+
+// Simulation is a compiled game of rules against a stream. It may be run by several goroutines at once.
+type Simulation struct {
+	program *scan.Program
+	rule    Rule
+	name    string
+	dim     int
+	runs    int
+	o       Options
+	bounded bool
 }
 
 // Simulate lets rules play a stream in one compiled program, run i by rules[i]. The rules must be of one make and differ in
-// their Numbers only, as over the points of a grid; equal ones are runs of several seeds.
+// their Numbers and in what they remember at first, as over the points of a grid; equal ones are runs of several seeds.
 //
 // Sums are compensated, so that they are good to rounding however many rounds there are. When ctx ends first, the error is
 // ctx's.
 func Simulate(ctx context.Context, b compute.Backend, rules []Rule, stream Stream, rounds int, o Options) (*Trace, error) {
-	if len(rules) == 0 || rounds < 1 {
-		return nil, fmt.Errorf("oco: Simulate: %s: %d rules and %d rounds, must be at least one each", stream.Name, len(rules), rounds)
-	}
-	if stream.Dim < 1 || stream.Reveal == nil {
-		return nil, fmt.Errorf("oco: Simulate: %s: Dim is %d, must be at least 1, and Reveal be a function", stream.Name, stream.Dim)
-	}
-	runs := len(rules)
-	state, inputs, err := stack(rules, stream)
+	s, err := Compile(b, rules, stream, o)
 	if err != nil {
 		return nil, err
 	}
-	every := max(o.Every, 1)
-	loop := scan.Loop{
-		Name: stream.Name, Runs: runs, TraceEvery: every, Progress: o.Progress, StopNonFinite: "sum",
-		Step: func(s *scan.Step) {
-			r := &Round{step: s}
-			for i := range rules[0].Numbers() {
-				r.numbers = append(r.numbers, s.Input(fmt.Sprint(memory, i)))
-			}
-			points := rules[0].ActNode(r)
-			gradient, loss := stream.Reveal(s, points)
-			rules[0].LearnNode(r, gradient)
-			s.Trace("loss", loss)
-			// Kahan's sum: a horizon of a million small regrets on large losses would lose half its digits.
-			sum := s.Get("sum")
-			y := graph.Sub(loss, s.Get("lost"))
-			next := graph.Add(sum, y)
-			s.Set("lost", graph.Sub(graph.Sub(next, sum), y))
-			s.Set("sum", next)
-			s.Trace("sum", next)
-			if o.Points {
-				s.Trace("points", points)
-			}
-		},
+	return s.Run(ctx, rules, stream, rounds, o.Seed)
+}
+
+// Compile prepares what [Simulate] runs, for games with other numbers, inputs, rounds and seeds without compiling again.
+// Only the make of the rules and the shapes of the stream's inputs and state are fixed by it.
+func Compile(b compute.Backend, rules []Rule, stream Stream, o Options) (*Simulation, error) {
+	if len(rules) == 0 {
+		return nil, fmt.Errorf("oco: Compile: %s: there are no rules, must be at least one", stream.Name)
 	}
-	result, err := scan.Run(ctx, b, loop, state, inputs, rounds, int64(o.Seed))
+	if stream.Dim < 1 || stream.Reveal == nil {
+		return nil, fmt.Errorf("oco: Compile: %s: Dim is %d, must be at least 1, and Reveal be a function", stream.Name, stream.Dim)
+	}
+	state, inputs, err := stack(rules, stream, o)
 	if err != nil {
-		return nil, fmt.Errorf("oco: Simulate: %w", err)
+		return nil, err
+	}
+	o.Every = max(o.Every, 1)
+	s := &Simulation{rule: rules[0], name: stream.Name, dim: stream.Dim, runs: len(rules), o: o}
+	s.program, err = scan.Compile(b, scan.Loop{
+		Name: stream.Name, Runs: len(rules), TraceEvery: o.Every, Progress: o.Progress, StopNonFinite: "sum",
+		Step: func(step *scan.Step) { s.step(step, stream) },
+	}, state, inputs)
+	if err != nil {
+		return nil, fmt.Errorf("oco: Compile: %w", err)
+	}
+	return s, nil
+}
+
+// step is a round.
+func (s *Simulation) step(step *scan.Step, stream Stream) {
+	r := &Round{step: step}
+	for i := range s.rule.Numbers() {
+		r.numbers = append(r.numbers, step.Input(fmt.Sprint(memory, i)))
+	}
+	points := s.rule.ActNode(r)
+	gradient, loss := stream.Reveal(step, points)
+	s.rule.LearnNode(r, gradient)
+	step.Trace("loss", loss)
+	step.Trace("sum", add(step, "sum", loss))
+	if s.o.Points {
+		step.Trace("points", points)
+	}
+	if !s.o.Linear {
+		return
+	}
+	step.Trace("inner", add(step, "inner", graph.Einsum("rd,rd->r", gradient, points)))
+	step.Trace("gradients", add(step, "gradients", gradient))
+	if rule, ok := s.rule.(BoundedRule); ok {
+		if bound := rule.BoundNode(r); bound != nil {
+			step.Trace("bound", graph.Squeeze(bound, 1))
+			s.bounded = true
+		}
+	}
+}
+
+// add to a sum of the state by Kahan's method: a horizon of a million small regrets on large losses would lose half its digits.
+func add(step *scan.Step, name string, x *graph.Node) *graph.Node {
+	sum := step.Get(name)
+	y := graph.Sub(x, step.Get(name+" lost"))
+	next := graph.Add(sum, y)
+	step.Set(name+" lost", graph.Sub(graph.Sub(next, sum), y))
+	step.Set(name, next)
+	return next
+}
+
+// Run plays the game, of rules and a stream like those it was compiled for.
+func (s *Simulation) Run(ctx context.Context, rules []Rule, stream Stream, rounds int, seed uint64) (*Trace, error) {
+	if rounds < 1 || len(rules) != s.runs {
+		return nil, fmt.Errorf("oco: Simulation.Run: %s: %d rules and %d rounds, must be %d rules and at least one round", s.name, len(rules), rounds, s.runs)
+	}
+	state, inputs, err := stack(rules, stream, s.o)
+	if err != nil {
+		return nil, err
+	}
+	if got, want := fmt.Sprintf("%T", rules[0]), fmt.Sprintf("%T", s.rule); got != want {
+		return nil, fmt.Errorf("oco: Simulation.Run: %s: the rules are %s, must be %s as when it was compiled", s.name, got, want)
+	}
+	result, err := s.program.Run(ctx, state, inputs, rounds, int64(seed))
+	if err != nil {
+		return nil, fmt.Errorf("oco: Simulation.Run: %w", err)
 	}
 	if result.Status != scan.Done {
-		return nil, fmt.Errorf("oco: Simulate: %s stopped after %d of %d rounds: %w", stream.Name, result.Steps, rounds, ctx.Err())
+		return nil, fmt.Errorf("oco: Simulation.Run: %s stopped after %d of %d rounds: %w", s.name, result.Steps, rounds, ctx.Err())
 	}
 	t := &Trace{Losses: byRun(result.Traces["loss"]), Sums: byRun(result.Traces["sum"])}
-	for n := every; n <= rounds; n += every {
+	for n := s.o.Every; n <= rounds; n += s.o.Every {
 		t.Rounds = append(t.Rounds, n)
 	}
-	if o.Points {
+	if s.o.Points {
 		t.Points = byRunAndRound(result.Traces["points"])
+	}
+	if s.o.Linear {
+		t.Inner, t.Gradients = byRun(result.Traces["inner"]), byRunAndRound(result.Traces["gradients"])
+		if s.bounded {
+			t.Bounds = byRun(result.Traces["bound"])
+		}
 	}
 	return t, nil
 }
 
 // stack joins the rules' memories and numbers to tensors with an axis of runs, beside what the stream brings.
-func stack(rules []Rule, stream Stream) (state, inputs scan.Vars, err error) {
+func stack(rules []Rule, stream Stream, o Options) (state, inputs scan.Vars, err error) {
 	runs := len(rules)
-	state = scan.Vars{"sum": zeros(runs), "lost": zeros(runs)}
+	state = scan.Vars{"sum": zeros(runs), "sum lost": zeros(runs)}
+	if o.Linear {
+		state["inner"], state["inner lost"] = zeros(runs), zeros(runs)
+		state["gradients"], state["gradients lost"] = zeros(runs, stream.Dim), zeros(runs, stream.Dim)
+	}
+	own := len(state)
 	inputs = scan.Vars{}
 	for name, v := range stream.State {
 		state[name] = v
@@ -141,8 +215,8 @@ func stack(rules []Rule, stream Stream) (state, inputs scan.Vars, err error) {
 	for j, flat := range numbers {
 		inputs[fmt.Sprint(memory, j)] = tensors.FromFlatDataAndDimensions(flat, runs, 1)
 	}
-	if len(state) != 2+len(parts)+len(stream.State) {
-		return nil, nil, errors.New("oco: Simulate: the stream's State uses a name of the simulation: \"sum\", \"lost\" or \"rule/…\"")
+	if len(state) != own+len(parts)+len(stream.State) {
+		return nil, nil, errors.New("oco: Simulate: the stream's State uses a name of the simulation: \"sum\", \"inner\", \"gradients\" or \"rule/…\"")
 	}
 	return state, inputs, nil
 }

@@ -25,6 +25,8 @@ type StepSize interface {
 // are not met.
 type Boundary interface {
 	Bound(variation, largest float64) float64
+	// BoundNode is Bound in a graph, of all runs: everything is shaped [runs, 1]; see [StepSize].
+	BoundNode(numbers []*graph.Node, variation, largest *graph.Node) *graph.Node
 }
 
 // ConstantStep is η_t = η. Best η depends on the horizon: D/(G√T) for projected subgradients.
@@ -97,18 +99,27 @@ func (AdaptiveStep) RateNode(numbers []*graph.Node, _, variation *graph.Node) *g
 	return graph.Div(numbers[0], graph.Sqrt(graph.Add(numbers[1], variation)))
 }
 
-// Numbers are D and δ + 4G².
+// Numbers are D, δ + 4G² and the largest norm that counts as within G.
 func (a AdaptiveStep) Numbers() []float64 {
-	return []float64{a.Diameter, a.delta() + 4*a.Gradient*a.Gradient}
+	return []float64{a.Diameter, a.delta() + 4*a.Gradient*a.Gradient, a.limit()}
 }
+
+// limit is G with room for rounding.
+func (a AdaptiveStep) limit() float64 { return a.Gradient * (1 + 1e-12) }
 
 // Bound is 1.5·D·√(δ + 4G² + V_T), from the standard inequality of optimistic mirror descent in Euclidean space, with
 // G at least the largest gradient.
 func (a AdaptiveStep) Bound(variation, largest float64) float64 {
-	if largest > a.Gradient*(1+1e-12) {
+	if largest > a.limit() {
 		return math.Inf(1)
 	}
 	return 1.5 * a.Diameter * math.Sqrt(a.delta()+4*a.Gradient*a.Gradient+variation)
+}
+
+// BoundNode is Bound in a graph.
+func (AdaptiveStep) BoundNode(numbers []*graph.Node, variation, largest *graph.Node) *graph.Node {
+	bound := graph.MulScalar(graph.Mul(numbers[0], graph.Sqrt(graph.Add(numbers[1], variation))), 1.5)
+	return graph.Where(graph.GreaterThan(largest, numbers[2]), graph.Infinity(bound.Graph(), bound.DType(), 1), bound)
 }
 
 // Validate wants D and G above 0, δ and L at least 0.

@@ -1,41 +1,12 @@
 package optim
 
 import (
-	"fmt"
-
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/shapes"
 	"github.com/gomlx/gomlx/core/graph"
-)
 
-// repeat runs body on the changing values as long as goOn holds, at most a number of times; body also says whether to go
-// on. Whatever else it needs, its numbers included, comes in as constants: a loop of GoMLX cannot see values from outside,
-// among which are all the scalars that the graph has made before.
-func repeat(goOn *graph.Node, most int, changing, constants []*graph.Node,
-	body func(changing, constants []*graph.Node) (goOn *graph.Node, next []*graph.Node)) []*graph.Node {
-	g := goOn.Graph()
-	all := []*graph.Node{goOn, graph.Const(g, []int32{int32(most)}), graph.Const(g, []int32{1}), graph.Const(g, []int32{0})}
-	all = append(append(all, changing...), constants...)
-	closure := func(kind string, f func(v []*graph.Node) []*graph.Node) *graph.Function {
-		return graph.NewClosure(g, func(g *graph.Graph) []*graph.Node {
-			v := make([]*graph.Node, len(all))
-			for i, x := range all {
-				v[i] = graph.Parameter(g, fmt.Sprintf("%s_%d", kind, i), x.Shape())
-			}
-			return f(v)
-		})
-	}
-	out := graph.While(closure("cond", func(v []*graph.Node) []*graph.Node {
-		return []*graph.Node{graph.LogicalAnd(v[0], graph.Reshape(graph.GreaterThan(v[1], v[3])))}
-	}), closure("body", func(v []*graph.Node) []*graph.Node {
-		n := 4 + len(changing)
-		again, next := body(v[4:n:n], v[n:])
-		v[0], v[1] = again, graph.Sub(v[1], v[2])
-		copy(v[4:], next)
-		return v
-	}), all...)
-	return out[4 : 4+len(changing)]
-}
+	"github.com/hindsight-go/hindsight/lib/scan"
+)
 
 // eye is the identity matrix in float64.
 func eye(g *graph.Graph, n int) *graph.Node {
@@ -81,7 +52,7 @@ func eigen(now, a *graph.Node) (values, vectors *graph.Node) {
 	number := func(v float64) *graph.Node {
 		return graph.BroadcastToDims(graph.Const(g, [][]float64{{v}}), scaled.Shape().Dim(0), size/2)
 	}
-	out := repeat(graph.LogicalAnd(now, again(scaled, off, tolerance)), 40*size,
+	out := scan.Repeat(graph.LogicalAnd(now, again(scaled, off, tolerance)), 40*size,
 		[]*graph.Node{scaled, start}, []*graph.Node{off, tolerance, eye(g, size/2), number(0), number(1), number(1e-300)},
 		func(v, constants []*graph.Node) (*graph.Node, []*graph.Node) {
 			next, vectors := jacobiRound(v[0], v[1], constants[2], constants[3], constants[4], constants[5])
@@ -198,7 +169,7 @@ func orthonormal(now, x *graph.Node) *graph.Node {
 	one := graph.BroadcastToDims(graph.InsertAxes(eye(g, r), 0), x.Shape().Dim(0), r, r)
 	half := graph.MulScalar(graph.OnesLike(one), 0.5)
 	tolerance := graph.Const(g, []float64{1e-24})
-	return repeat(now, 100, []*graph.Node{x}, []*graph.Node{one, half, tolerance},
+	return scan.Repeat(now, 100, []*graph.Node{x}, []*graph.Node{one, half, tolerance},
 		func(v, constants []*graph.Node) (*graph.Node, []*graph.Node) {
 			x, one := v[0], constants[0]
 			rest := graph.Sub(one, graph.Einsum("bij,bik->bjk", x, x))

@@ -7,6 +7,8 @@ import (
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/shapes"
 	"github.com/gomlx/gomlx/core/graph"
+
+	"github.com/hindsight-go/hindsight/lib/scan"
 )
 
 // PolarFactor is UVᵀ over the non-zero singular values of matrices g = UΣVᵀ, shaped [..., m, n]: the nearest matrix
@@ -111,7 +113,7 @@ func rotations(x *graph.Node, times int, step func(x, one *graph.Node) *graph.No
 		return x
 	}
 	on := graph.Const(g, true)
-	return repeat(on, times, []*graph.Node{x}, []*graph.Node{on, ones}, func(changing, constants []*graph.Node) (*graph.Node, []*graph.Node) {
+	return scan.Repeat(on, times, []*graph.Node{x}, []*graph.Node{on, ones}, func(changing, constants []*graph.Node) (*graph.Node, []*graph.Node) {
 		return constants[0], []*graph.Node{step(changing[0], constants[1])}
 	})[0]
 }
