@@ -179,3 +179,13 @@ func (o OptimisticFTRL) BoundNode(r *Round) *graph.Node {
 	square, _ := o.squareAndNu(r, 1) // a ball's diameter is the same in all dimensions
 	return graph.Add(graph.Div(graph.MulScalar(r.Get("before"), ball.Radius*ball.Radius), square), graph.MulScalar(r.Get("grown"), 0.25))
 }
+
+// ExpectedBound is the paper's, on the expected static regret against an [SEA] with the cumulative variance σ²_{1:T} and
+// variation Σ²_{1:T}: D·(6√σ²_{1:T} + 3√2·√Σ²_{1:T}) + (3√2/2)·DG + ν + (4D²G² + 9L²D⁴)/ν, in dim dimensions.
+//
+// Source: Sachs, Hadiji, van Erven, Guzmán (2022), Theorem 5.
+func (o OptimisticFTRL) ExpectedBound(dim int, variance, variation float64) float64 {
+	d, g, l := o.diameter(dim), o.Gradient, o.Smoothness
+	nu := o.nu(d)
+	return d*(6*math.Sqrt(variance)+3*math.Sqrt2*math.Sqrt(variation)) + 1.5*math.Sqrt2*d*g + nu + (4*d*d*g*g+9*l*l*d*d*d*d)/nu
+}

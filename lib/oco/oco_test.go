@@ -11,24 +11,6 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-func TestRegret(t *testing.T) {
-	got, err := Regret([]float64{3, 1, 2}, []float64{1, 1, 3})
-	if err != nil || !floats.Equal(got, []float64{2, 2, 1}) {
-		t.Errorf("Regret = %v, %v; want [2 2 1]", got, err)
-	}
-	for name, args := range map[string][2][]float64{
-		"suffered is empty": {nil, nil},
-		"comparator has 1":  {{1, 2}, {1}},
-		"round 2: suffered": {{1, math.NaN()}, {0, 0}},
-		"comparator +Inf":   {{1}, {math.Inf(1)}},
-		"must be finite":    {{math.Inf(-1)}, {0}},
-	} {
-		if _, err := Regret(args[0], args[1]); err == nil || !strings.Contains(err.Error(), name) {
-			t.Errorf("Regret(%v, %v): error %v, want one with %q", args[0], args[1], err, name)
-		}
-	}
-}
-
 func TestLogisticDerivatives(t *testing.T) {
 	l, err := NewLogistic(50, 4, 3)
 	if err != nil {

@@ -77,6 +77,22 @@ func Play(ctx context.Context, b compute.Backend, t optim.Transform, g Game, hyp
 	return &History{Losses: byRun(r.Traces["loss"]), Points: byRun(r.Traces["point"])}, nil
 }
 
+// Stream is the game for a [Rule], as [Simulate] takes it, of as many runs. Start and Project, which are for methods without
+// a domain, play no part in it.
+func (g Game) Stream() (Stream, error) {
+	if g.Start == nil || g.Start.Rank() != 2 || g.Loss == nil {
+		return Stream{}, fmt.Errorf("oco: Game.Stream: %s: Start must be shaped [runs, dim] and Loss be a function", g.Name)
+	}
+	return Stream{Name: g.Name, Dim: g.Start.Shape().Dim(1), Inputs: g.Inputs, Reveal: func(s *scan.Step, points *graph.Node) (gradient, loss *graph.Node) {
+		rows := make([]*graph.Node, len(g.Names))
+		for i, name := range g.Names {
+			rows[i] = s.Row(name)
+		}
+		loss = g.Loss(points, rows)
+		return graph.Gradient(graph.ReduceAllSum(loss), points)[0], loss
+	}}, nil
+}
+
 // byRun turns [rounds, runs] into one slice a run.
 func byRun(t *tensors.Tensor) [][]float64 {
 	flat := tensors.MustCopyFlatData[float64](t)

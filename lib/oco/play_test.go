@@ -11,6 +11,7 @@ import (
 	"gonum.org/v1/gonum/floats"
 
 	"github.com/hindsight-go/hindsight/lib/backend"
+	"github.com/hindsight-go/hindsight/lib/online"
 	"github.com/hindsight-go/hindsight/lib/optim"
 )
 
@@ -51,6 +52,31 @@ func TestPlayIsOnlineGradientDescent(t *testing.T) {
 			}
 			floats.AddScaled(w, 0.5/math.Sqrt(float64(t0+1))*l.Y[t0]*sigmoid(z), a)
 		}
+	}
+}
+
+// A rule on a game's stream is the transform on the game.
+func TestGameStream(t *testing.T) {
+	const rounds = 200
+	game, err := LogisticGame([]*Logistic{must(NewLogistic(rounds, 4, 1)), must(NewLogistic(rounds, 4, 2))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := backend.ForTest(t)
+	want, err := Play(context.Background(), b, rate(optim.Keep{}), game, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rule := GradientDescent(Free{}, RootStep{Scale: 0.5})
+	got, err := Simulate(context.Background(), b, []Rule{rule, rule}, must(game.Stream()), rounds, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for run := range 2 {
+		near(t, "losses", got.Losses[run], want.Losses[run], 1e-12)
+	}
+	if _, err := (Game{Name: "none"}).Stream(); err == nil {
+		t.Error("a game without a start has a stream")
 	}
 }
 
@@ -129,7 +155,7 @@ func ExamplePlay() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	regret, err := Regret(h.Losses[0], fixed)
+	regret, err := online.Regret(h.Losses[0], online.Comparator{Losses: fixed})
 	if err != nil {
 		log.Fatal(err)
 	}

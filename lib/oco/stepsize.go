@@ -122,6 +122,15 @@ func (AdaptiveStep) BoundNode(numbers []*graph.Node, variation, largest *graph.N
 	return graph.Where(graph.GreaterThan(largest, numbers[2]), graph.Infinity(bound.Graph(), bound.DType(), 1), bound)
 }
 
+// ExpectedBound is the paper's, on the expected static regret against an [SEA] with the cumulative variance σ²_{1:T} and
+// variation Σ²_{1:T}, for the default Delta: 5√10·D²L + (5√5/2)·DG + 5√2·D·√σ²_{1:T} + 5·D·√Σ²_{1:T}.
+//
+// Source: Chen, Zhang, Tu, Zhao, Zhang (2024), Theorem 1 (the constants are from memory).
+func (a AdaptiveStep) ExpectedBound(variance, variation float64) float64 {
+	d := a.Diameter
+	return 5*math.Sqrt(10)*d*d*a.Smoothness + 2.5*math.Sqrt(5)*d*a.Gradient + 5*math.Sqrt2*d*math.Sqrt(variance) + 5*d*math.Sqrt(variation)
+}
+
 // Validate wants D and G above 0, δ and L at least 0.
 func (a AdaptiveStep) Validate() error {
 	return errors.Join(above0("AdaptiveStep", "Diameter", a.Diameter), above0("AdaptiveStep", "Gradient", a.Gradient),
