@@ -42,8 +42,9 @@ type Benchmark struct {
 	// Subject is our side: the arguments of kernels/bench/subject.
 	Subject string
 	// Script is the peer's side: a file of kernels/python/bench and its arguments. Of
-	// Nobody it is what is measured, run by the notebooks' own Python; of Ourselves it
-	// is the arguments of kernels/bench/subject again, and of Scaling it is empty.
+	// Nobody it is what is measured in the place of a Subject, run by the notebooks' own
+	// Python; of Ourselves it is the arguments of kernels/bench/subject again, and of
+	// Scaling it is empty.
 	Script string
 	// Target is the largest ratio of our time to the peer's, or of Nobody the largest
 	// number of seconds; 0: none is set. Of Scaling it is the slope of time over size
@@ -74,6 +75,8 @@ func All() []Benchmark {
 		{"mesa-step", "the same of MESA", "step", Ourselves, "sharpness mesa", "sharpness sgd", 1.5, nil},
 		{"sam-step", "the same of SAM", "step", Ourselves, "sharpness sam", "sharpness sgd", 2.2, nil},
 		{"matching-balance", "Stochastic Balance, 100,000 arrivals of 20 edges each to 1,000 offline vertices, by the learner's Act and Learn, against a loop over NumPy's arrays", "arrival", NumPy, "matching", "matching_numpy.py", 0.05, nil},
+		{"descent", "100,000 rounds of optimistic mirror descent in 10 dimensions, 20 runs in one executable, against lax.scan under vmap", "game", JAX, "descent", "descent_jax.py", 1.5, nil},
+		{"descent-round", "a round of the same by itself in plain Go, which does not allocate", "round", Nobody, "descent-round", "", 5e-6, nil},
 		{"cell-first", "a new kernel's first cell with lib and XLA imported, build cache warm", "cell", Nobody, "", "cell.py go-xla-cpu first", 1.5, nil},
 		{"cell-later", "a later, never compiled cell of that kernel", "cell", Nobody, "", "cell.py go-xla-cpu later", 1, nil},
 	}

@@ -169,7 +169,7 @@ func (r *runner) sides(b Benchmark) []launch {
 				append([]string{path, filepath.Join(scripts, args[0])}, args[1:]...)...)
 		}
 	}
-	if b.Peer == Nobody {
+	if b.Peer == Nobody && b.Subject == "" {
 		return []launch{python(r.Root.Python(), "Jupyter")}
 	}
 	ours := func(args string) launch {
@@ -180,6 +180,8 @@ func (r *runner) sides(b Benchmark) []launch {
 		}
 	}
 	switch b.Peer {
+	case Nobody:
+		return []launch{ours(b.Subject)}
 	case Ourselves:
 		return []launch{ours(b.Subject), ours(b.Script)}
 	case Scaling:
