@@ -292,6 +292,7 @@ func TestTable(t *testing.T) {
 	add(step, []float64{0.001, 0.002}, []float64{0.002, 0.002})
 	add(Benchmark{Name: "cell-first", Target: 1.5}, []float64{1.5, 1.75})
 	add(Benchmark{Name: "tiny", Peer: JAX}, []float64{5e-6}, []float64{4e-6})
+	add(Benchmark{Name: "round", Target: 5e-6}, []float64{5e-7})
 	add(Benchmark{Name: "order", Peer: Scaling, Target: 1, Sizes: []int{10, 100}}, []float64{0.001}, []float64{0.01})
 	add(Benchmark{Name: "own", Peer: Ourselves, Target: 1.25}, []float64{0.003}, []float64{0.002})
 	r.Results = append(r.Results, Result{Name: "gone", Peer: "PyTorch", Target: 1}.without(NotAvailable, errors.New("it is not installed")))
@@ -299,6 +300,7 @@ func TestTable(t *testing.T) {
 step        1.00 ms   2.00 ms JAX 0.9  0.50   0.75    0.62–0.88      ≤ 1.1     met
 cell-first  1.50 s                            1.62 s  1.56 s–1.69 s  ≤ 1.5 s   missed
 tiny        5 µs      4 µs JAX 0.9     1.25   1.25    1.25–1.25                measured
+round       0.5 µs                            0.5 µs  0.5 µs–0.5 µs  ≤ 5 µs    met
 order       10.00 ms  1.00 ms our own  1.00   1.00    1.00–1.00      1 ± 0.15  met
 own         3.00 ms   2.00 ms our own  1.50   1.50    1.50–1.50      ≤ 1.25    missed
 gone                                                                 ≤ 1       not available

@@ -134,7 +134,9 @@ func (r *Report) Table() string {
 		}
 		if x.Target > 0 {
 			row[6] = fmt.Sprintf("≤ %.4g", x.Target)
-			if x.Peer == "" {
+			if x.Peer == "" && x.Target < 1e-3 {
+				row[6] = "≤ " + duration(x.Target)
+			} else if x.Peer == "" {
 				row[6] += " s"
 			} else if len(x.Sizes) > 0 {
 				row[6] = fmt.Sprintf("%.4g ± %.4g", x.Target, Band)
@@ -186,6 +188,8 @@ func align(rows [][]string) string {
 // duration in the unit that suits: "1.23 ms".
 func duration(seconds float64) string {
 	switch {
+	case seconds < 1e-5:
+		return fmt.Sprintf("%.3g µs", seconds*1e6)
 	case seconds < 1e-3:
 		return fmt.Sprintf("%.0f µs", seconds*1e6)
 	case seconds < 1:
