@@ -9,6 +9,8 @@
 //	| Go source text                   | GOROOT                                 | [GoSource]        |
 //	| token sources, SplitMix64        | computed                               | [ZM512], [PAIR16] |
 //
+// [ReadLIBSVM] reads any data set in LIBSVM's text format.
+//
 // A file is looked up in the folders named in HINDSIGHT_DATA (and in a folder of the set's name within), then in the
 // user's cache, then where the system's packages put it, and then downloaded, with its SHA-256 checked. Where it cannot
 // be had the error wraps [ErrUnavailable] and names the address and a folder to put the file in.

@@ -119,7 +119,7 @@ func TestMinimizeNodeAgrees(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			out, err := exec.Exec(tensors.FromFlatDataAndDimensions(hs, runs, dim, dim), tensors.FromFlatDataAndDimensions(bs, runs, dim))
+			out, err := exec.Call(tensors.FromFlatDataAndDimensions(hs, runs, dim, dim), tensors.FromFlatDataAndDimensions(bs, runs, dim))
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -376,3 +376,67 @@ func TestAdversariesBadArguments(t *testing.T) {
 }
 
 func err2(_ Stream, err error) error { return err }
+
+// Gradients above G are taken; but then no bound is known, in both engines.
+func TestNoBoundAboveG(t *testing.T) {
+	q := alternating(0.4, 0, 3)
+	rule := OptimisticDescent(q.Ball(), AdaptiveStep{Diameter: 2, Gradient: 0.1, Smoothness: 1})
+	l := must(rule.Start(3))
+	if _, err := l.Act(online.None{}); err != nil {
+		t.Fatal(err)
+	}
+	if b := l.(online.Bounded).Bound(); math.IsInf(b, 1) {
+		t.Error("no bound before the first gradient")
+	}
+	if err := l.Learn([]float64{0.2, 0, 0}); err != nil {
+		t.Fatal(err)
+	}
+	if b := l.(online.Bounded).Bound(); !math.IsInf(b, 1) {
+		t.Errorf("the bound is %g", b)
+	}
+	trace, err := Simulate(context.Background(), backend.ForTest(t), []Rule{rule}, must(QuadraticStream([]Quadratic{q})), 3, Options{Linear: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !math.IsInf(trace.Bounds[0][0], 1) {
+		t.Errorf("compiled, the bound is %g", trace.Bounds[0][0])
+	}
+	trace, err = Simulate(context.Background(), backend.ForTest(t), []Rule{GradientDescent(q.Ball(), RootStep{Scale: 1})}, must(QuadraticStream([]Quadratic{q})), 3, Options{Linear: true})
+	if err != nil || trace.Bounds != nil {
+		t.Errorf("plain gradient descent has the bound %v (%v)", trace.Bounds, err)
+	}
+	if _, err := (&Trace{}).LinearRegret(Ball{Radius: 1}); err == nil {
+		t.Error("linearized regret without gradients")
+	}
+}
+
+// One compilation serves other numbers, paths, noise and horizons.
+func TestCompileOnce(t *testing.T) {
+	b := backend.ForTest(t)
+	make := func(swing, noise, gradient float64) ([]Rule, Stream) {
+		q := alternating(swing, noise, 3)
+		rule := OptimisticDescent(q.Ball(), AdaptiveStep{Diameter: 2, Gradient: gradient, Smoothness: 1})
+		return []Rule{rule, rule}, must(QuadraticStream([]Quadratic{q, q}))
+	}
+	rules, stream := make(0.1, 0.1, 3)
+	s := must(Compile(b, rules, stream, Options{Every: 10}))
+	for _, c := range [][3]float64{{0.1, 0.1, 3}, {0.7, 1.5, 5}} {
+		rules, stream := make(c[0], c[1], c[2])
+		got := must(s.Run(context.Background(), rules, stream, 60, 4))
+		want := must(Simulate(context.Background(), b, rules, stream, 60, Options{Every: 10, Seed: 4}))
+		for i := range got.Sums {
+			near(t, "sums", got.Sums[i], want.Sums[i], 1e-12)
+		}
+	}
+	if _, err := s.Run(context.Background(), rules[:1], stream, 60, 1); err == nil {
+		t.Error("one rule for two runs is taken")
+	}
+	if _, err := s.Run(context.Background(), []Rule{OptimisticFTL{Over: Ball{Radius: 1}, Convexity: 1}, OptimisticFTL{Over: Ball{Radius: 1}, Convexity: 1}}, stream, 60, 1); err == nil {
+		t.Error("rules of another make are taken")
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if _, err := s.Run(ctx, rules, stream, 60, 1); err == nil || !strings.Contains(err.Error(), "stopped after") {
+		t.Errorf("a game that was stopped: %v", err)
+	}
+}
