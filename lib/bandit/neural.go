@@ -6,6 +6,7 @@ import (
 	"math"
 
 	"github.com/gomlx/compute/dtypes"
+	"gonum.org/v1/gonum/floats"
 
 	"github.com/hindsight-go/hindsight/lib/online"
 )
@@ -21,6 +22,41 @@ const (
 )
 
 func (l Loss) String() string { return [...]string{"square", "log"}[l] }
+
+// Value of the loss of a prediction, f̃ of square loss and ŷ in [0, 1] of log loss, at a label in [0, 1]; 0·ln 0 is 0.
+func (l Loss) Value(predicted, y float64) float64 {
+	if l == SquareLoss {
+		return (predicted - y) * (predicted - y) / 2
+	}
+	part := func(a, b float64) float64 {
+		if a == 0 {
+			return 0
+		}
+		return a * math.Log(a/b)
+	}
+	return part(y, predicted) + part(1-y, 1-predicted)
+}
+
+// Perturbed is the loss that a step descends, the mean of the loss of f + c⟨ε, δ⟩ over sign vectors ε, for an output f, a label
+// y and the way δ = θ − θ₀ from the start. Every sign vector has the length of δ. Over all of {±1}^p the square loss is
+// ½(f − y)² + ½c²‖δ‖².
+func (l Loss) Perturbed(f, y, c float64, delta []float64, signs [][]float64) (float64, error) {
+	if len(signs) == 0 {
+		return 0, errors.New("bandit: Loss.Perturbed: there are no signs, must be at least 1 vector")
+	}
+	var sum float64
+	for i, e := range signs {
+		if len(e) != len(delta) {
+			return 0, fmt.Errorf("bandit: Loss.Perturbed: sign vector %d has %d entries, must have %d as delta", i, len(e), len(delta))
+		}
+		p := f + c*floats.Dot(e, delta)
+		if l == LogLoss {
+			p = 1 / (1 + math.Exp(-p))
+		}
+		sum += l.Value(p, y)
+	}
+	return sum / float64(len(signs)), nil
+}
 
 // Schedule is the factor of the step size in round t = 1, 2, 3, …
 type Schedule func(t int) float64
@@ -147,7 +183,7 @@ func (n Regression) sign() float64 { return n.Scale * math.Pow(float64(n.Width),
 // weights at the start: W as rows of features, v, and the signs of both, ±1.
 type weights struct {
 	w, v         []float64
-	signW, signV []int8
+	signW, signV []float64
 }
 
 // start draws the weights of a seed.
@@ -156,10 +192,10 @@ func (n Regression) start(seed uint64) weights {
 	s := weights{w: normals(rng, n.Features*n.columns()), v: normals(rng, n.Width)}
 	if n.Signs > 0 && !n.Redraw {
 		coins := online.Seeded(seed, "signs")
-		draw := func(size int) []int8 {
-			out := make([]int8, size)
+		draw := func(size int) []float64 {
+			out := make([]float64, size)
 			for i := range out {
-				out[i] = int8(coins.Uint32()>>31)*2 - 1
+				out[i] = float64(coins.Uint32()>>31)*2 - 1
 			}
 			return out
 		}

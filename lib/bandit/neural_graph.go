@@ -15,7 +15,7 @@ type model struct {
 	Regression
 	w, v         *Node
 	w0, v0       *Node // at the start; nil where nothing needs them
-	signW, signV *Node // [runs, S, features, columns] and [runs, S, width], int8; nil without signs
+	signW, signV *Node // ±1 for W and v, flat: [runs, S, features·columns] and [runs, S, width]; nil without signs
 	sign         *Node // c of each run
 	shift        *Node // c⟨ε_s, θ − θ₀⟩: [runs, S]; nil without signs
 }
@@ -142,8 +142,7 @@ func (m model) descent(out, y *Node, s step) (dw, dv *Node) {
 	mean := ReduceMean(e, -1)
 	pull := Mul(DivScalar(e, float64(m.Signs)), ExpandAxes(m.sign, -1))
 	part := func(signs, g *Node) *Node {
-		signs = ConvertDType(signs, g.DType())
-		return Add(Mul(spread(mean, g), g), ReduceSum(Mul(spread(pull, signs), signs), 1))
+		return Add(Mul(spread(mean, g), g), Reshape(Einsum("rs,rsp->rp", pull, signs), g.Shape().Dimensions...))
 	}
 	return part(m.signW, s.gw), part(m.signV, s.gv)
 }
@@ -151,8 +150,8 @@ func (m model) descent(out, y *Node, s step) (dw, dv *Node) {
 // shiftAt is c⟨ε_s, θ − θ₀⟩ at other weights: [runs, S].
 func (m model) shiftAt(w, v *Node) *Node {
 	inner := func(signs, x, x0 *Node) *Node {
-		d := ExpandAxes(Sub(x, x0), 1)
-		return ReduceSum(Mul(ConvertDType(signs, x.DType()), d), axesAfter(signs, 2)...)
+		d := Sub(x, x0)
+		return Einsum("rsp,rp->rs", signs, Reshape(d, d.Shape().Dim(0), -1))
 	}
 	return Mul(Add(inner(m.signW, w, m.w0), inner(m.signV, v, m.v0)), ExpandAxes(m.sign, -1))
 }
@@ -183,14 +182,12 @@ func (n Regression) redrawn(time *Node) (signW, signV *Node) {
 		at := Reshape(Slice(time, AxisElem(run)))
 		words := scan.Words(0, at, []string{"W", "v"}, []int{sizeW, sizeV})
 		for i, to := range []*[]*Node{&w, &v} {
-			bit := ConvertDType(BitwiseShiftRightLogicalScalar(words[i], 31), dtypes.Int8)
+			bit := ConvertDType(BitwiseShiftRightLogicalScalar(words[i], 31), n.DType)
 			*to = append(*to, ExpandAxes(AddScalar(MulScalar(bit, 2), -1), 0))
 		}
 	}
-	shaped := func(parts []*Node, dims ...int) *Node {
-		return Reshape(Concatenate(parts, 0), append([]int{len(parts), n.Signs}, dims...)...)
-	}
-	return shaped(w, n.Features, n.columns()), shaped(v, n.Width)
+	shaped := func(parts []*Node) *Node { return Reshape(Concatenate(parts, 0), len(parts), n.Signs, -1) }
+	return shaped(w), shaped(v)
 }
 
 // roundTime is a run's time for redrawn, without the round.

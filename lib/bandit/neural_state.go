@@ -38,8 +38,7 @@ func numbersOf(t *tensors.Tensor) ([]float64, error) {
 // and what does not, by the names that [Regression.model] asks for.
 func initial(runs []Regression, seeds []uint64, widths bool) (state, constants scan.Vars) {
 	n := runs[0]
-	var w, v, sign []float64
-	var signW, signV []int8
+	var w, v, sign, signW, signV []float64
 	var time []int64
 	for i, seed := range seeds {
 		s := runs[i].start(seed)
@@ -58,8 +57,8 @@ func initial(runs []Regression, seeds []uint64, widths bool) (state, constants s
 		if n.Redraw {
 			constants["time"] = tensors.FromFlatDataAndDimensions(time, r)
 		} else {
-			constants["signW"] = tensors.FromFlatDataAndDimensions(signW, r, n.Signs, n.Features, n.columns())
-			constants["signV"] = tensors.FromFlatDataAndDimensions(signV, r, n.Signs, n.Width)
+			constants["signW"] = tensorOf(n.DType, signW, r, n.Signs, n.Features*n.columns())
+			constants["signV"] = tensorOf(n.DType, signV, r, n.Signs, n.Width)
 			state["shift"] = tensorOf(n.DType, make([]float64, r*n.Signs), r, n.Signs)
 		}
 	}
