@@ -100,6 +100,7 @@ type Regression struct {
 	Redraw      bool         // draw the signs anew every round, not once
 	RadiusW     float64      // ρ, of the ball ‖W − W₀‖_F ≤ ρ; 0: no projection
 	RadiusV     float64      // ρ₁, of the ball ‖v − v₀‖ ≤ ρ₁; 0: no projection
+	Start       *Weights     // to begin with; nil: drawn from the seed
 	DType       dtypes.DType // of all arithmetic, Float32 or Float64; 0: Float32
 }
 
@@ -143,6 +144,9 @@ func (n Regression) complete(who string) (Regression, error) {
 	if n.DType != dtypes.Float32 && n.DType != dtypes.Float64 {
 		bad("DType is %s, must be Float32 or Float64", n.DType)
 	}
+	if n.Start != nil && len(errs) == 0 {
+		errs = append(errs, n.checkStart(who))
+	}
 	return n, errors.Join(errs...)
 }
 
@@ -180,17 +184,23 @@ func (n Regression) Parameters() int {
 // sign is c = c_p·m^{−1/4}, the factor of the perturbation.
 func (n Regression) sign() float64 { return n.Scale * math.Pow(float64(n.Width), -0.25) }
 
-// weights at the start: W as rows of features, v, and the signs of both, ±1.
-type weights struct {
-	w, v         []float64
-	signW, signV []float64
+// Weights of a network, and the signs that perturb it.
+type Weights struct {
+	W []float64 // features × columns, row by row; a column is a hidden unit, those of an arm side by side where each has its own
+	V []float64 // m
+	// SignsW and SignsV are ±1, S of them for each entry of W and V: [S, len(W)] and [S, len(V)]. Empty where there are none
+	// or where they are redrawn.
+	SignsW, SignsV []float64
 }
 
-// start draws the weights of a seed.
-func (n Regression) start(seed uint64) weights {
+// start are the weights that a seed begins with.
+func (n Regression) start(seed uint64) Weights {
+	if n.Start != nil {
+		return *n.Start
+	}
 	rng := online.Seeded(seed, "network")
-	s := weights{w: normals(rng, n.Features*n.columns()), v: normals(rng, n.Width)}
-	if n.Signs > 0 && !n.Redraw {
+	s := Weights{W: normals(rng, n.Features*n.columns()), V: normals(rng, n.Width)}
+	if n.fixedSigns() {
 		coins := online.Seeded(seed, "signs")
 		draw := func(size int) []float64 {
 			out := make([]float64, size)
@@ -199,9 +209,39 @@ func (n Regression) start(seed uint64) weights {
 			}
 			return out
 		}
-		s.signW, s.signV = draw(n.Signs*len(s.w)), draw(n.Signs*len(s.v))
+		s.SignsW, s.SignsV = draw(n.Signs*len(s.W)), draw(n.Signs*len(s.V))
 	}
 	return s
+}
+
+// fixedSigns says whether signs are drawn once.
+func (n Regression) fixedSigns() bool { return n.Signs > 0 && !n.Redraw }
+
+// checkStart says what does not fit in Start.
+func (n Regression) checkStart(who string) error {
+	signs := 0
+	if n.fixedSigns() {
+		signs = n.Signs
+	}
+	var errs []error
+	for _, f := range []struct {
+		name   string
+		values []float64
+		want   int
+		signs  bool
+	}{{"W", n.Start.W, n.Features * n.columns(), false}, {"V", n.Start.V, n.Width, false},
+		{"SignsW", n.Start.SignsW, signs * n.Features * n.columns(), true}, {"SignsV", n.Start.SignsV, signs * n.Width, true}} {
+		if len(f.values) != f.want {
+			errs = append(errs, fmt.Errorf("bandit: %s: Start.%s has %d entries, must have %d", who, f.name, len(f.values), f.want))
+		}
+		for i, x := range f.values {
+			if math.IsNaN(x) || math.IsInf(x, 0) || f.signs && math.Abs(x) != 1 {
+				errs = append(errs, fmt.Errorf("bandit: %s: Start.%s[%d] is %g, must be %s", who, f.name, i, x, map[bool]string{true: "1 or -1", false: "finite"}[f.signs]))
+				break
+			}
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // Rule of a neural learner's exploration.

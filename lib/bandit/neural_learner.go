@@ -167,11 +167,11 @@ func (r *Regressor) Update(arm int, y float64) error {
 	return r.learn(arm, y)
 }
 
-// Weights are W, features × columns row by row (an arm's units side by side, arm after arm, where each has its own), and v.
-func (r *Regressor) Weights() (w, v []float64, err error) {
+// Weights now, without signs.
+func (r *Regressor) Weights() (Weights, error) {
 	w, errW := numbersOf(r.vars["w"])
 	v, errV := numbersOf(r.vars["v"])
-	return w, v, errors.Join(errW, errV)
+	return Weights{W: w, V: v}, errors.Join(errW, errV)
 }
 
 func (r *Regressor) arguments(names []string, more ...any) []any {

@@ -42,7 +42,7 @@ func initial(runs []Regression, seeds []uint64, widths bool) (state, constants s
 	var time []int64
 	for i, seed := range seeds {
 		s := runs[i].start(seed)
-		w, v, signW, signV = append(w, s.w...), append(v, s.v...), append(signW, s.signW...), append(signV, s.signV...)
+		w, v, signW, signV = append(w, s.W...), append(v, s.V...), append(signW, s.SignsW...), append(signV, s.SignsV...)
 		sign, time = append(sign, runs[i].sign()), append(time, roundTime(seed))
 	}
 	r := len(runs)

@@ -182,6 +182,9 @@ func TestBothFormsAgree(t *testing.T) {
 	b := backend.ForTest(t)
 	sim := NewSimulator(b)
 	for name, n := range learners() {
+		if testing.Short() && (n.Redraw || n.RadiusW > 0) {
+			continue // long to compile
+		}
 		t.Run(name, func(t *testing.T) {
 			program, err := n.Compile(b)
 			if err != nil {
@@ -252,27 +255,25 @@ func TestBlocksAreLayersOfTheirOwn(t *testing.T) {
 		t.Fatal(err)
 	}
 	// The same weights in the other layout: row a·d + i of W is row i of arm a's columns.
-	start := n.start(0)
-	n.OwnContexts, n.Features = true, arms*d
-	r, err := n.Compile(backend.ForTest(t))
-	if err != nil {
-		t.Fatal(err)
-	}
-	l := r.New(0)
 	layout := func(flat []float64) []float64 {
 		out := make([]float64, len(flat))
-		for s := range len(flat) / (arms * d * 4) {
-			part := flat[s*arms*d*4:]
+		for s := 0; s < len(flat); s += arms * d * 4 {
 			for i := range d {
 				for a := range arms {
-					copy(out[s*arms*d*4+(a*d+i)*4:][:4], part[(i*arms+a)*4:])
+					copy(out[s+(a*d+i)*4:][:4], flat[s+(i*arms+a)*4:])
 				}
 			}
 		}
 		return out
 	}
-	w := tensorOf(n.DType, layout(start.w), 1, arms*d, 4)
-	l.vars["w"], l.vars["w0"], l.vars["signW"] = w, w, tensorOf(n.DType, layout(start.signW), 1, 3, arms*d*4)
+	start := n.start(0)
+	start.W, start.SignsW = layout(start.W), layout(start.SignsW)
+	n.OwnContexts, n.Features, n.Start = true, arms*d, &start
+	r, err := n.Compile(backend.ForTest(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := r.New(0)
 	for i := range rounds {
 		predicted, err := l.Predict(blocks.Contexts[i])
 		if err != nil {
@@ -333,7 +334,7 @@ func TestBallHolds(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := program.New(5)
-	w0, v0, err := r.Weights()
+	start, err := r.Weights()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -346,11 +347,11 @@ func TestBallHolds(t *testing.T) {
 		if err := r.Update(i%3, table.Losses[i][i%3]); err != nil {
 			t.Fatal(err)
 		}
-		w, v, err := r.Weights()
+		now, err := r.Weights()
 		if err != nil {
 			t.Fatal(err)
 		}
-		dw, dv := floats.Distance(w, w0, 2), floats.Distance(v, v0, 2)
+		dw, dv := floats.Distance(now.W, start.W, 2), floats.Distance(now.V, start.V, 2)
 		if dw > 0.3+1e-12 || dv > 0.1+1e-12 {
 			t.Fatalf("round %d: ‖W−W₀‖ is %g and ‖v−v₀‖ %g", i+1, dw, dv)
 		}
@@ -392,8 +393,8 @@ func TestNonFiniteStops(t *testing.T) {
 				err = l.Learn(table.Losses[i][c.Arm])
 			}
 		}
-		w, _, _ := l.Regressor().Weights()
-		if floats.HasNaN(w) {
+		w, _ := l.Regressor().Weights()
+		if floats.HasNaN(w.W) {
 			t.Error("the weights are not what they were")
 		}
 	}
@@ -423,6 +424,9 @@ func TestNeuralBadArguments(t *testing.T) {
 		"Rule is 9":                            func(n *Neural) { n.Rule = 9 },
 		"Level is -1":                          func(n *Neural) { n.Level = -1 },
 		"must be LogLoss for FastCB's rule":    func(n *Neural) { n.Rule = WeightedInverseGap },
+		"Start.W has 1 entries, must have 960": func(n *Neural) { n.Start = &Weights{W: []float64{1}} },
+		"Start.V[0] is NaN, must be finite":    func(n *Neural) { n.Width, n.Start = 1, &Weights{V: []float64{math.NaN()}} },
+		"Start.SignsV[0] is 0, must be 1 or":   func(n *Neural) { n.Width, n.Start = 1, &Weights{SignsV: []float64{0}} },
 		"Power is NaN, must be in":             func(n *Neural) { n.Power = math.NaN() },
 		"Level is 2, must be at least 0 and a": func(n *Neural) { n.Rule, n.Level = Greedy, 2 },
 	} {
