@@ -71,6 +71,8 @@ func All() []Benchmark {
 		{"mfac-product", "an inverse-Hessian vector product with 256 gradients of 1 M entries, likewise; takes 4 GB of memory", "product", JAX, "mfac product 256", "mfac_jax.py product 256", 1, nil},
 		{"mfac-slope-d", "order of a step of M-FAC in the dimension, over a decade up to 3 M, with 64 gradients: the window is larger than a core's cache; takes 4 GB of memory", "step", Scaling, "mfac-step 64 %d", "", 1, []int{300_000, 646_000, 1_390_000, 3_000_000}},
 		{"mfac-slope-m", "order of a step of M-FAC in the number of gradients, over a decade up to 256, in 1 M dimensions, so that d·m is most of it; takes 5 GB of memory", "step", Scaling, "mfac-step %d 1000000", "", 1, []int{26, 55, 119, 256}},
+		{"neucb-round", "a round of NeuSquareCB's regression on digits, 10 arms, 41,664 weights, 8 signs: a call that predicts and one that updates, against jit of both", "round", JAX, "neucb round", "neucb_jax.py round", 1, nil},
+		{"neucb-fused", "a round of five games of it side by side, all rounds in one executable, against lax.scan", "round", JAX, "neucb fused", "neucb_jax.py fused", 1, nil},
 		{"saf-step", "a step of SAF on the MLP 784-128-64-10, batch 128, against one of plain SGD", "step", Ourselves, "sharpness saf", "sharpness sgd", 1.25, nil},
 		{"mesa-step", "the same of MESA", "step", Ourselves, "sharpness mesa", "sharpness sgd", 1.5, nil},
 		{"sam-step", "the same of SAM", "step", Ourselves, "sharpness sam", "sharpness sgd", 2.2, nil},

@@ -9,28 +9,45 @@ import (
 	"github.com/hindsight-go/hindsight/lib/scan"
 )
 
-// model is a network of each of several runs, in a graph. W is shaped [runs, features, columns], v [runs, width]; both forms
-// of a learner, a round at a time and whole games, build their graphs from here.
+// model is a network of each of several runs, in a graph; both forms of a learner, a round at a time and whole games, build
+// their graphs from here.
+//
+// Fixed signs would cost a pass over S·p numbers in the update and another in the shift. So W is held in two parts,
+// W = U + Σ_s q_s·E_s with E_s the signs of W: the step on ⟨ε_s, θ − θ₀⟩ moves q_s only, the step on f moves U only, and
+// ⟨E_s, ∇_W f⟩ = ∂f/∂q_s keeps ⟨E_s, U − W₀⟩ up to date. What is left of the passes is E_s·x, in the outputs. Redrawn signs
+// leave no choice: their W is U.
 type model struct {
 	Regression
-	w, v         *Node
+	u, v         *Node // [runs, features, columns], [runs, width]
 	w0, v0       *Node // at the start; nil where nothing needs them
-	signW, signV *Node // ±1 for W and v, flat: [runs, S, features·columns] and [runs, S, width]; nil without signs
+	signW, signV *Node // ±1 for W and v: [runs, features, S·columns] and [runs, S, width]; nil without signs
 	sign         *Node // c of each run
 	shift        *Node // c⟨ε_s, θ − θ₀⟩: [runs, S]; nil without signs
+	// Of fixed signs, else nil: q and ⟨E_s, U − W₀⟩, [runs, S], and ⟨E_s, E_r⟩, [runs, S, S].
+	q, inner, gram *Node
 }
 
 // model of the tensors that get knows by name; get answers nil for those that are not needed.
 func (n Regression) model(get func(name string) *Node) model {
-	m := model{Regression: n, w: get("w"), v: get("v"), w0: get("w0"), v0: get("v0"), sign: get("sign")}
-	if n.Signs > 0 {
-		m.signW, m.signV, m.shift = get("signW"), get("signV"), get("shift")
-		if n.Redraw {
-			m.signW, m.signV = n.redrawn(get("time"))
-			m.shift = m.shiftAt(m.w, m.v)
-		}
+	m := model{Regression: n, u: get("u"), v: get("v"), w0: get("w0"), v0: get("v0"), sign: get("sign"), q: get("q"), inner: get("inner"), gram: get("gram")}
+	if n.Signs == 0 {
+		return m
 	}
+	m.signW, m.signV = get("signW"), get("signV")
+	var ofW *Node // ⟨E_s, W − W₀⟩
+	if n.Redraw {
+		m.signW, m.signV = n.redrawn(get("time"))
+		ofW = Einsum("rdsc,rdc->rs", m.split(m.signW), Sub(m.u, m.w0))
+	} else {
+		ofW = Add(m.inner, Einsum("rs,rst->rt", m.q, m.gram))
+	}
+	m.shift = Mul(Add(ofW, Einsum("rsm,rm->rs", m.signV, Sub(m.v, m.v0))), ExpandAxes(m.sign, -1))
 	return m
+}
+
+// split is signs of W as [runs, features, S, columns].
+func (n Regression) split(signs *Node) *Node {
+	return Reshape(signs, signs.Shape().Dim(0), n.Features, n.Signs, n.columns())
 }
 
 // anchored says whether the graph needs the weights at the start.
@@ -48,24 +65,24 @@ func spread(x, like *Node) *Node {
 
 // forward of contexts x [runs, rows, features]: hidden units [runs, K, m] and outputs [runs, K].
 func (m model) forward(x *Node) (hidden, f *Node) {
-	var z *Node
-	if m.OwnContexts {
-		z = Einsum("rkd,rdm->rkm", x, m.w)
-	} else {
-		z = sumOverFeatures(x, m.w, m.Arms, m.Width)
+	z := m.layer(x, m.u)
+	if m.q != nil {
+		runs, k := x.Shape().Dim(0), m.shape().rows
+		perturbed := Reshape(Einsum("rkd,rdc->rkc", x, m.signW), runs, k, m.Signs, m.columns()) // E_s·x
+		z = Add(z, Reshape(Einsum("rs,rksc->rkc", m.q, perturbed), runs, m.Arms, m.Width))
 	}
 	hidden = Where(GreaterThan(z, ZerosLike(z)), z, ZerosLike(z)) // its derivative at 0 is 0
 	return hidden, MulScalar(ReduceSum(Mul(hidden, ExpandAxes(m.v, 1)), -1), m.norm())
 }
 
+// layer is x·w for contexts x and w shaped as W: [runs, K, m], also where all arms share one row of x and have their own
+// columns.
+func (n Regression) layer(x, w *Node) *Node {
+	return Reshape(Einsum("rkd,rdc->rkc", x, w), x.Shape().Dim(0), n.Arms, n.Width)
+}
+
 // norm is 1/√m.
 func (n Regression) norm() float64 { return 1 / math.Sqrt(float64(n.Width)) }
-
-// sumOverFeatures is Σ_i x_i·w_i for one row x [runs, 1, features] and w [runs, features, arms·width].
-func sumOverFeatures(x, w *Node, arms, width int) *Node {
-	runs := w.Shape().Dim(0)
-	return Reshape(ReduceSum(Mul(Reshape(x, runs, x.Shape().Dim(2), 1), w), 1), runs, arms, width)
-}
 
 // predictions of outputs f [runs, K]: f̃, or ŷ of log loss, averaged over the signs.
 func (m model) predictions(f *Node) *Node {
@@ -84,13 +101,7 @@ func (m model) predictions(f *Node) *Node {
 // variances of the outputs, Σ_j g_j²/Z_j for every arm, where g is the gradient of the arm's output: [runs, K]. zw and zv
 // are Z for W and v.
 func (m model) variances(x, hidden, zw, zv *Node) *Node {
-	square := Square(x)
-	var perUnit *Node
-	if m.OwnContexts {
-		perUnit = Einsum("rkd,rdm->rkm", square, Reciprocal(zw))
-	} else {
-		perUnit = sumOverFeatures(square, Reciprocal(zw), m.Arms, m.Width)
-	}
+	perUnit := m.layer(Square(x), Reciprocal(zw))
 	active := ConvertDType(GreaterThan(hidden, ZerosLike(hidden)), hidden.DType())
 	ofW := Mul(Mul(active, ExpandAxes(Square(m.v), 1)), perUnit)
 	ofV := Mul(Square(hidden), ExpandAxes(Reciprocal(zv), 1))
@@ -99,61 +110,90 @@ func (m model) variances(x, hidden, zw, zv *Node) *Node {
 
 // step is what a round's update leaves.
 type step struct {
-	w, v, shift *Node
-	gw, gv      *Node // gradient of the played arm's output
-	finite      *Node // true where all weights of the run are
+	u, v, q, inner *Node
+	gw, gv         *Node // gradient of the played arm's output
+	finite         *Node // true where all weights of the run are
 }
 
 // update is one step of projected gradient descent on the loss of the played arms, one-hot [runs, K], with the outputs f and
 // the labels y and step sizes rate, one a run.
+//
+// ∇L = mean_s(e_s)·∇f + c·mean_s(e_s·ε_s), where e_s is the derivative of the loss by f̃_s: f̃_s − y or σ(f̃_s) − y.
 func (m model) update(f, played, y, rate *Node) step {
 	out := ReduceSum(Mul(f, played), -1)
-	grads := Gradient(ReduceAllSum(out), m.w, m.v)
+	by := []*Node{m.u, m.v}
+	if m.q != nil {
+		by = append(by, m.q)
+	}
+	grads := Gradient(ReduceAllSum(out), by...)
 	s := step{gw: grads[0], gv: grads[1]}
-	dw, dv := m.descent(out, y, s)
-	s.w, s.v = Sub(m.w, Mul(spread(rate, dw), dw)), Sub(m.v, Mul(spread(rate, dv), dv))
+	e := m.errors(out, y)
+	mean := e
+	var pull *Node // η·c·e_s/S
+	if m.shift != nil {
+		mean = ReduceMean(e, -1)
+		pull = Mul(DivScalar(e, float64(m.Signs)), ExpandAxes(Mul(rate, m.sign), -1))
+	}
+	mean = Mul(rate, mean)
+	s.u, s.v = Sub(m.u, Mul(spread(mean, s.gw), s.gw)), Sub(m.v, Mul(spread(mean, s.gv), s.gv))
+	if m.shift != nil {
+		s.v = Sub(s.v, Einsum("rs,rsm->rm", pull, m.signV))
+	}
+	switch {
+	case m.q != nil:
+		s.q, s.inner = Sub(m.q, pull), Sub(m.inner, Mul(spread(mean, m.inner), grads[2]))
+	case m.shift != nil:
+		s.u = Sub(s.u, Einsum("rs,rdsc->rdc", pull, m.split(m.signW)))
+	}
 	if m.RadiusW > 0 {
-		s.w = project(s.w, m.w0, m.RadiusW)
+		m.projectW(&s)
 	}
 	if m.RadiusV > 0 {
-		s.v = project(s.v, m.v0, m.RadiusV)
+		d := Sub(s.v, m.v0)
+		s.v = Add(m.v0, Mul(d, spread(shrink(squares(d), m.RadiusV), d)))
 	}
-	if m.Signs > 0 && !m.Redraw {
-		s.shift = m.shiftAt(s.w, s.v)
+	sizes := Add(squares(s.u), squares(s.v))
+	if s.q != nil {
+		sizes = Add(sizes, squares(s.q))
 	}
-	sum := func(x *Node) *Node { return ReduceSum(Square(x), axesAfter(x, 1)...) }
-	s.finite = IsFinite(Add(sum(s.w), sum(s.v)))
+	s.finite = IsFinite(sizes)
 	return s
 }
 
-// descent is ∇L = mean_s(e_s)·∇f + c·mean_s(e_s·ε_s), where e_s is the derivative of the loss by f̃_s: f̃_s − y or σ(f̃_s) − y.
-func (m model) descent(out, y *Node, s step) (dw, dv *Node) {
-	e := out
+// errors are the derivatives of the loss by f̃, or by f̃_s: [runs] or [runs, S].
+func (m model) errors(out, y *Node) *Node {
 	if m.shift != nil {
-		e, y = Add(ExpandAxes(out, -1), m.shift), ExpandAxes(y, -1) // [runs, S]
+		out, y = Add(ExpandAxes(out, -1), m.shift), ExpandAxes(y, -1)
 	}
 	if m.Loss == LogLoss {
-		e = Sigmoid(e)
+		out = Sigmoid(out)
 	}
-	e = Sub(e, y)
-	if m.shift == nil {
-		return Mul(spread(e, s.gw), s.gw), Mul(spread(e, s.gv), s.gv)
-	}
-	mean := ReduceMean(e, -1)
-	pull := Mul(DivScalar(e, float64(m.Signs)), ExpandAxes(m.sign, -1))
-	part := func(signs, g *Node) *Node {
-		return Add(Mul(spread(mean, g), g), Reshape(Einsum("rs,rsp->rp", pull, signs), g.Shape().Dimensions...))
-	}
-	return part(m.signW, s.gw), part(m.signV, s.gv)
+	return Sub(out, y)
 }
 
-// shiftAt is c⟨ε_s, θ − θ₀⟩ at other weights: [runs, S].
-func (m model) shiftAt(w, v *Node) *Node {
-	inner := func(signs, x, x0 *Node) *Node {
-		d := Sub(x, x0)
-		return Einsum("rsp,rp->rs", signs, Reshape(d, d.Shape().Dim(0), -1))
+// projectW moves W into its ball: both of its parts shrink alike.
+func (m model) projectW(s *step) {
+	d := Sub(s.u, m.w0)
+	square := squares(d)
+	if s.q != nil { // ‖D + Σ q_s·E_s‖²
+		cross := MulScalar(Mul(s.q, s.inner), 2)
+		square = Add(square, ReduceSum(Add(cross, Mul(s.q, Einsum("rs,rst->rt", s.q, m.gram))), -1))
 	}
-	return Mul(Add(inner(m.signW, w, m.w0), inner(m.signV, v, m.v0)), ExpandAxes(m.sign, -1))
+	factor := shrink(square, m.RadiusW)
+	s.u = Add(m.w0, Mul(d, spread(factor, d)))
+	if s.q != nil {
+		s.q, s.inner = Mul(s.q, spread(factor, s.q)), Mul(s.inner, spread(factor, s.inner))
+	}
+}
+
+// squares is ‖x‖² of each run.
+func squares(x *Node) *Node { return ReduceSum(Square(x), axesAfter(x, 1)...) }
+
+// shrink is the factor that brings a vector of this squared length into a ball: at most 1.
+func shrink(square *Node, radius float64) *Node {
+	r := Scalar(square.Graph(), square.DType(), radius)
+	norm := Sqrt(Max(square, ZerosLike(square))) // rounding may leave it below 0
+	return Div(r, Max(norm, r))
 }
 
 // axesAfter are the axes of x from the given one on.
@@ -162,15 +202,6 @@ func axesAfter(x *Node, first int) (axes []int) {
 		axes = append(axes, i)
 	}
 	return axes
-}
-
-// project moves x into the ball of a radius around x0, run by run.
-func project(x, x0 *Node, radius float64) *Node {
-	d := Sub(x, x0)
-	norm := Sqrt(ReduceSum(Square(d), axesAfter(d, 1)...))
-	r := Scalar(x.Graph(), x.DType(), radius)
-	factor := Where(GreaterThan(norm, r), Div(r, norm), OnesLike(norm)) // no division by 0: the norm is above r > 0
-	return Add(x0, Mul(d, spread(factor, d)))
 }
 
 // redrawn are the signs of a round for every run, from its seed and the round alone. time is, for each run, its seed in the
@@ -186,8 +217,8 @@ func (n Regression) redrawn(time *Node) (signW, signV *Node) {
 			*to = append(*to, ExpandAxes(AddScalar(MulScalar(bit, 2), -1), 0))
 		}
 	}
-	shaped := func(parts []*Node) *Node { return Reshape(Concatenate(parts, 0), len(parts), n.Signs, -1) }
-	return shaped(w), shaped(v)
+	runs := len(w)
+	return Reshape(Concatenate(w, 0), runs, n.Features, -1), Reshape(Concatenate(v, 0), runs, n.Signs, -1)
 }
 
 // roundTime is a run's time for redrawn, without the round.

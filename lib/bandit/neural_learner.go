@@ -22,8 +22,7 @@ type RegressionProgram struct {
 	n               Regression
 	widths          bool
 	state           []string // tensors that change, sorted
-	predicts        []string // tensors that predict takes, before the contexts
-	updates         []string // those that update takes, likewise
+	takes           []string // all that the executables take before the contexts: these, and those that stay
 	predict, update *graph.Exec
 }
 
@@ -44,15 +43,11 @@ func (n Regression) compile(b compute.Backend, widths bool) (*RegressionProgram,
 		p.state = append(p.state, name)
 	}
 	slices.Sort(p.state)
-	p.updates = slices.Clone(p.state)
+	p.takes = slices.Clone(p.state)
 	for name := range constants {
-		p.updates = append(p.updates, name)
+		p.takes = append(p.takes, name)
 	}
-	slices.Sort(p.updates[len(p.state):])
-	p.predicts = p.state
-	if n.Redraw {
-		p.predicts = p.updates
-	}
+	slices.Sort(p.takes[len(p.state):])
 	var err error
 	if p.predict, err = graph.NewExec(b, p.predictGraph); err == nil {
 		p.update, err = graph.NewExec(b, p.updateGraph)
@@ -83,8 +78,8 @@ func lookUp(names []string, in []*graph.Node) func(string) *graph.Node {
 
 // predictGraph: predictions and, with widths, the confidence widths, both [1, K].
 func (p *RegressionProgram) predictGraph(in []*graph.Node) []*graph.Node {
-	get := lookUp(p.predicts, in)
-	m, x := p.n.model(get), in[len(p.predicts)]
+	get := lookUp(p.takes, in)
+	m, x := p.n.model(get), in[len(p.takes)]
 	hidden, f := m.forward(x)
 	out := []*graph.Node{m.predictions(f)}
 	if p.widths {
@@ -95,8 +90,8 @@ func (p *RegressionProgram) predictGraph(in []*graph.Node) []*graph.Node {
 
 // updateGraph: the new state and whether it is finite. The last argument is the played arm one-hot, the label and the rate.
 func (p *RegressionProgram) updateGraph(in []*graph.Node) []*graph.Node {
-	get := lookUp(p.updates, in)
-	m, x, round := p.n.model(get), in[len(p.updates)], in[len(p.updates)+1]
+	get := lookUp(p.takes, in)
+	m, x, round := p.n.model(get), in[len(p.takes)], in[len(p.takes)+1]
 	part := func(from, to int) *graph.Node {
 		return graph.Slice(round, graph.AxisRange(), graph.AxisRange(from, to))
 	}
@@ -113,9 +108,9 @@ func (p *RegressionProgram) updateGraph(in []*graph.Node) []*graph.Node {
 
 // after is the state that a step leaves, by name.
 func (s step) after(get func(string) *graph.Node) map[string]*graph.Node {
-	out := map[string]*graph.Node{"w": s.w, "v": s.v}
-	if s.shift != nil {
-		out["shift"] = s.shift
+	out := map[string]*graph.Node{"u": s.u, "v": s.v}
+	if s.q != nil {
+		out["q"], out["inner"] = s.q, s.inner
 	}
 	if zw := get("zw"); zw != nil {
 		out["zw"], out["zv"] = graph.Add(zw, graph.Square(s.gw)), graph.Add(get("zv"), graph.Square(s.gv))
@@ -169,14 +164,23 @@ func (r *Regressor) Update(arm int, y float64) error {
 
 // Weights now, without signs.
 func (r *Regressor) Weights() (Weights, error) {
-	w, errW := numbersOf(r.vars["w"])
+	w, errW := numbersOf(r.vars["u"])
 	v, errV := numbersOf(r.vars["v"])
-	return Weights{W: w, V: v}, errors.Join(errW, errV)
+	if err := errors.Join(errW, errV); err != nil || !r.n.fixedSigns() {
+		return Weights{W: w, V: v}, err
+	}
+	q, errQ := numbersOf(r.vars["q"])
+	signs, errS := numbersOf(r.vars["signW"])
+	c := r.n.columns()
+	for at, e := range signs { // [features, S, columns]
+		w[at/(r.n.Signs*c)*c+at%c] += q[at/c%r.n.Signs] * e
+	}
+	return Weights{W: w, V: v}, errors.Join(errQ, errS)
 }
 
-func (r *Regressor) arguments(names []string, more ...any) []any {
+func (r *Regressor) arguments(more ...any) []any {
 	var out []any
-	for _, name := range names {
+	for _, name := range r.takes {
 		out = append(out, r.vars[name])
 	}
 	return append(out, more...)
@@ -187,7 +191,7 @@ func (r *Regressor) predictions(contexts [][]float64) (predicted, widths []float
 	if r.n.Redraw {
 		r.vars["time"] = tensors.FromValue([]int64{r.time + int64(r.round) + 1})
 	}
-	out, err := r.predict.Call(r.arguments(r.predicts, x)...)
+	out, err := r.predict.Call(r.arguments(x)...)
 	if err != nil {
 		return nil, nil, fmt.Errorf("bandit: predictions in round %d: %w", r.round+1, err)
 	}
@@ -205,7 +209,7 @@ func (r *Regressor) predictions(contexts [][]float64) (predicted, widths []float
 func (r *Regressor) learn(arm int, y float64) error {
 	round := make([]float64, r.n.Arms+2)
 	round[arm], round[r.n.Arms], round[r.n.Arms+1] = 1, y, r.n.rate(r.round+1)
-	out, err := r.update.Call(r.arguments(r.updates, r.x, tensorOf(r.n.DType, round, 1, len(round)))...)
+	out, err := r.update.Call(r.arguments(r.x, tensorOf(r.n.DType, round, 1, len(round)))...)
 	if err != nil {
 		return fmt.Errorf("bandit: update in round %d: %w", r.round+1, err)
 	}

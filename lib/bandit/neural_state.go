@@ -5,6 +5,7 @@ import (
 
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/gomlx/core/tensors"
+	"gonum.org/v1/gonum/mat"
 
 	"github.com/hindsight-go/hindsight/lib/scan"
 )
@@ -38,17 +39,20 @@ func numbersOf(t *tensors.Tensor) ([]float64, error) {
 // and what does not, by the names that [Regression.model] asks for.
 func initial(runs []Regression, seeds []uint64, widths bool) (state, constants scan.Vars) {
 	n := runs[0]
-	var w, v, sign, signW, signV []float64
+	var w, v, sign, signW, signV, gram []float64
 	var time []int64
 	for i, seed := range seeds {
 		s := runs[i].start(seed)
-		w, v, signW, signV = append(w, s.W...), append(v, s.V...), append(signW, s.SignsW...), append(signV, s.SignsV...)
+		w, v = append(w, s.W...), append(v, s.V...)
+		if n.fixedSigns() {
+			signW, signV, gram = append(signW, n.byFeature(s.SignsW)...), append(signV, s.SignsV...), append(gram, n.products(s.SignsW)...)
+		}
 		sign, time = append(sign, runs[i].sign()), append(time, roundTime(seed))
 	}
 	r := len(runs)
 	ofW := func(flat []float64) *tensors.Tensor { return tensorOf(n.DType, flat, r, n.Features, n.columns()) }
 	ofV := func(flat []float64) *tensors.Tensor { return tensorOf(n.DType, flat, r, n.Width) }
-	state, constants = scan.Vars{"w": ofW(w), "v": ofV(v)}, scan.Vars{}
+	state, constants = scan.Vars{"u": ofW(w), "v": ofV(v)}, scan.Vars{}
 	if n.anchored() {
 		constants["w0"], constants["v0"] = ofW(w), ofV(v)
 	}
@@ -57,13 +61,36 @@ func initial(runs []Regression, seeds []uint64, widths bool) (state, constants s
 		if n.Redraw {
 			constants["time"] = tensors.FromFlatDataAndDimensions(time, r)
 		} else {
-			constants["signW"] = tensorOf(n.DType, signW, r, n.Signs, n.Features*n.columns())
+			constants["signW"] = tensorOf(n.DType, signW, r, n.Features, n.Signs*n.columns())
 			constants["signV"] = tensorOf(n.DType, signV, r, n.Signs, n.Width)
-			state["shift"] = tensorOf(n.DType, make([]float64, r*n.Signs), r, n.Signs)
+			constants["gram"] = tensorOf(n.DType, gram, r, n.Signs, n.Signs)
+			for _, name := range []string{"q", "inner"} {
+				state[name] = tensorOf(n.DType, make([]float64, r*n.Signs), r, n.Signs)
+			}
 		}
 	}
 	if widths {
 		state["zw"], state["zv"] = ofW(slices.Repeat([]float64{1}, len(w))), ofV(slices.Repeat([]float64{1}, len(v)))
 	}
 	return state, constants
+}
+
+// byFeature lays signs [S, features·columns] out as [features, S·columns].
+func (n Regression) byFeature(signs []float64) []float64 {
+	out, c := make([]float64, 0, len(signs)), n.columns()
+	for i := range n.Features {
+		for s := range n.Signs {
+			at := (s*n.Features + i) * c
+			out = append(out, signs[at:at+c]...)
+		}
+	}
+	return out
+}
+
+// products are ⟨E_s, E_r⟩, [S, S].
+func (n Regression) products(signs []float64) []float64 {
+	e := mat.NewDense(n.Signs, n.Features*n.columns(), signs)
+	var gram mat.Dense
+	gram.Mul(e, e.T())
+	return gram.RawMatrix().Data
 }

@@ -70,7 +70,7 @@ func TestNetwork(t *testing.T) {
 	w, v, x := [][][]float64{{{1, -1}, {.5, 2}}}, [][]float64{{1, -.5}}, [][][]float64{{{.6, .8}}}
 	got := call(t, func(in []*graph.Node) []*graph.Node {
 		w, v, x := in[0], in[1], in[2]
-		m := model{Regression: n, w: w, v: v}
+		m := model{Regression: n, u: w, v: v}
 		_, f := m.forward(x)
 		s := m.update(f, graph.OnesLike(f), graph.Reshape(graph.ZerosLike(f), 1), graph.Reshape(graph.OnesLike(f), 1))
 		m.Loss = LogLoss
@@ -81,7 +81,7 @@ func TestNetwork(t *testing.T) {
 	}
 	zero := call(t, func(in []*graph.Node) []*graph.Node {
 		w, v, x := in[0], in[1], in[2]
-		m := model{Regression: n, w: w, v: v}
+		m := model{Regression: n, u: w, v: v}
 		_, f := m.forward(x)
 		return graph.Gradient(graph.ReduceAllSum(f), w, v)
 	}, w, v, [][][]float64{{{0, 0}}})
@@ -132,9 +132,10 @@ func TestDescentIsTheGradient(t *testing.T) {
 	const p = 6 // 2·2 + 2 weights
 	rng := online.Seeded(4, "descent")
 	signs := everySign(p)
-	signW, signV := make([][]float64, len(signs)), make([][]float64, len(signs))
+	// Signs of W as [features, S, columns], those of v as [S, width].
+	signW, signV := make([][][]float64, 2), make([][]float64, len(signs))
 	for i, s := range signs {
-		signW[i], signV[i] = s[:4], s[4:]
+		signW[0], signW[1], signV[i] = append(signW[0], s[:2]), append(signW[1], s[2:4]), s[4:]
 	}
 	w, v, w0, v0 := normals(rng, 4), normals(rng, 2), normals(rng, 4), normals(rng, 2)
 	square := func(x []float64) [][][]float64 { return [][][]float64{{{x[0], x[1]}, {x[2], x[3]}}} }
@@ -144,9 +145,10 @@ func TestDescentIsTheGradient(t *testing.T) {
 		got := call(t, func(in []*graph.Node) []*graph.Node {
 			w, v, w0, v0, signW, signV, x := in[0], in[1], in[2], in[3], in[4], in[5], in[6]
 			g := x.Graph()
-			label, rate := graph.Const(g, []float64{y}), graph.Const(g, []float64{0})
-			m := model{Regression: n, w: w, v: v, w0: w0, v0: v0, signW: signW, signV: signV, sign: graph.Const(g, []float64{c})}
-			m.shift = m.shiftAt(w, v)
+			label, rate := graph.Const(g, []float64{y}), graph.Const(g, []float64{1})
+			m := model{Regression: n, u: w, v: v, w0: w0, v0: v0, signW: signW, signV: signV, sign: graph.Const(g, []float64{c})}
+			inner := graph.Add(graph.Einsum("rdsc,rdc->rs", signW, graph.Sub(w, w0)), graph.Einsum("rsm,rm->rs", signV, graph.Sub(v, v0)))
+			m.shift = graph.MulScalar(inner, c)
 			_, f := m.forward(x)
 			perturbed := graph.Add(f, m.shift) // [1, S]
 			total := graph.ReduceAllMean(graph.MulScalar(graph.Square(graph.AddScalar(perturbed, -y)), 0.5))
@@ -154,9 +156,9 @@ func TestDescentIsTheGradient(t *testing.T) {
 				total = graph.ReduceAllMean(graph.Sub(graph.Softplus(perturbed), graph.MulScalar(perturbed, y)))
 			}
 			direct := graph.Gradient(total, w, v)
-			dw, dv := m.descent(graph.ReduceSum(f, -1), label, m.update(f, graph.OnesLike(f), label, rate))
-			return []*graph.Node{direct[0], dw, direct[1], dv, total, f}
-		}, square(w), [][]float64{v}, square(w0), [][]float64{v0}, [][][]float64{signW}, [][][]float64{signV}, [][][]float64{{{.6, .8}}})
+			s := m.update(f, graph.OnesLike(f), label, rate)
+			return []*graph.Node{direct[0], graph.Sub(w, s.u), direct[1], graph.Sub(v, s.v), total, f}
+		}, square(w), [][]float64{v}, square(w0), [][]float64{v0}, [][][][]float64{signW}, [][][]float64{signV}, [][][]float64{{{.6, .8}}})
 		near(t, loss.String()+" loss: ∂L/∂W", got[1], got[0], 1e-12)
 		near(t, loss.String()+" loss: ∂L/∂v", got[3], got[2], 1e-12)
 		if loss == SquareLoss {
@@ -230,6 +232,134 @@ func TestBothFormsAgree(t *testing.T) {
 			for i := range games {
 				if !slices.Equal(forced[i].Arms, traces[i].Arms) || !floats.EqualApprox(forced[i].Predicted[rounds-1], traces[i].Predicted[rounds-1], 1e-12) {
 					t.Error("the same arms, given, lead elsewhere")
+				}
+			}
+		})
+	}
+}
+
+// twin is the regression by the textbook, in plain Go: all of W, every sign at every step.
+type twin struct {
+	Regression
+	now, start Weights
+	t          int
+}
+
+func (w *twin) shift(s int) float64 {
+	var sum float64
+	for i, e := range w.start.SignsW[s*len(w.now.W):][:len(w.now.W)] {
+		sum += e * (w.now.W[i] - w.start.W[i])
+	}
+	for i, e := range w.start.SignsV[s*len(w.now.V):][:len(w.now.V)] {
+		sum += e * (w.now.V[i] - w.start.V[i])
+	}
+	return w.sign() * sum
+}
+
+// output of an arm and its gradient.
+func (w *twin) output(x []float64, arm int) (f float64, gw, gv []float64) {
+	gw, gv = make([]float64, len(w.now.W)), make([]float64, w.Width)
+	for u := range w.Width {
+		column, z := arm*w.Width+u, 0.
+		for i, xi := range x {
+			z += xi * w.now.W[i*w.columns()+column]
+		}
+		if z <= 0 {
+			continue
+		}
+		f, gv[u] = f+w.now.V[u]*z*w.norm(), z*w.norm()
+		for i, xi := range x {
+			gw[i*w.columns()+column] = w.now.V[u] * xi * w.norm()
+		}
+	}
+	return f, gw, gv
+}
+
+func (w *twin) link(f float64) float64 {
+	if w.Loss == LogLoss {
+		return 1 / (1 + math.Exp(-f))
+	}
+	return f
+}
+
+func (w *twin) predict(x []float64) []float64 {
+	out := make([]float64, w.Arms)
+	for a := range out {
+		f, _, _ := w.output(x, a)
+		for s := range max(1, w.Signs) {
+			if w.Signs > 0 {
+				out[a] += w.link(f+w.shift(s)) / float64(w.Signs)
+			} else {
+				out[a] = w.link(f)
+			}
+		}
+	}
+	return out
+}
+
+func (w *twin) update(x []float64, arm int, y float64) {
+	w.t++
+	f, gw, gv := w.output(x, arm)
+	dw, dv := make([]float64, len(gw)), make([]float64, len(gv))
+	if w.Signs == 0 {
+		floats.AddScaled(dw, w.link(f)-y, gw)
+		floats.AddScaled(dv, w.link(f)-y, gv)
+	}
+	for s := range w.Signs {
+		e := (w.link(f+w.shift(s)) - y) / float64(w.Signs)
+		floats.AddScaled(dw, e, gw)
+		floats.AddScaled(dv, e, gv)
+		floats.AddScaled(dw, e*w.sign(), w.start.SignsW[s*len(dw):][:len(dw)])
+		floats.AddScaled(dv, e*w.sign(), w.start.SignsV[s*len(dv):][:len(dv)])
+	}
+	step := func(x, x0, d []float64, radius float64) {
+		floats.AddScaled(x, -w.rate(w.t), d)
+		if far := floats.Distance(x, x0, 2); radius > 0 && far > radius {
+			for i := range x {
+				x[i] = x0[i] + (x[i]-x0[i])*radius/far
+			}
+		}
+	}
+	step(w.now.W, w.start.W, dw, w.RadiusW)
+	step(w.now.V, w.start.V, dv, w.RadiusV)
+}
+
+func TestTwin(t *testing.T) {
+	b := backend.ForTest(t)
+	for name, n := range map[string]Regression{
+		"square loss, no signs": {Schedule: InverseTime(20)},
+		"square loss":           {Signs: 3, Scale: 0.2, Rate: 0.5},
+		"log loss":              {Signs: 4, Scale: 0.2, Loss: LogLoss},
+		"log loss in a ball":    {Signs: 2, Scale: 0.3, Loss: LogLoss, RadiusW: 0.4, RadiusV: 0.2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			n.Arms, n.Features, n.Width, n.DType = 3, 5, 6, dtypes.Float64
+			program, err := n.Compile(b)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r, w := program.New(5), &twin{Regression: program.n, start: program.n.start(5)}
+			w.now = Weights{W: slices.Clone(w.start.W), V: slices.Clone(w.start.V)}
+			table := small(t, 50, 3)
+			for i, c := range table.Contexts {
+				arm := i * i % 3
+				predicted, err := r.Predict(c)
+				if err != nil {
+					t.Fatal(err)
+				}
+				near(t, "predicted", predicted, w.predict(c[0]), 1e-10)
+				if err := r.Update(arm, table.Losses[i][arm]); err != nil {
+					t.Fatal(err)
+				}
+				w.update(c[0], arm, table.Losses[i][arm])
+				now, err := r.Weights()
+				if err != nil {
+					t.Fatal(err)
+				}
+				near(t, "W", now.W, w.now.W, 1e-10)
+				near(t, "v", now.V, w.now.V, 1e-10)
+				if t.Failed() {
+					t.Fatalf("round %d", i+1)
 				}
 			}
 		})
@@ -310,12 +440,12 @@ func TestWidths(t *testing.T) {
 			for arm := range 3 {
 				got := call(t, func(in []*graph.Node) []*graph.Node {
 					w, v, zw, zv, x := in[0], in[1], in[2], in[3], in[4]
-					m := model{Regression: program.Neural.Regression, w: w, v: v}
+					m := model{Regression: program.Neural.Regression, u: w, v: v}
 					_, f := m.forward(x)
 					g := graph.Gradient(graph.ReduceAllSum(graph.Slice(f, graph.AxisRange(), graph.AxisElem(arm))), w, v)
 					part := func(g, z *graph.Node) *graph.Node { return graph.ReduceAllSum(graph.Div(graph.Square(g), z)) }
 					return []*graph.Node{graph.Sqrt(graph.Add(part(g[0], zw), part(g[1], zv)))}
-				}, r.vars["w"], r.vars["v"], r.vars["zw"], r.vars["zv"], r.x)
+				}, r.vars["u"], r.vars["v"], r.vars["zw"], r.vars["zv"], r.x)
 				if math.Abs(got[0][0]-widths[arm]) > 1e-12 {
 					t.Errorf("round %d, arm %d: the width is %g, must be %g", round+1, arm, widths[arm], got[0][0])
 				}
