@@ -25,6 +25,7 @@ type model struct {
 	shift        *Node // c⟨ε_s, θ − θ₀⟩: [runs, S]; nil without signs
 	// Of fixed signs, else nil: q and ⟨E_s, U − W₀⟩, [runs, S], and ⟨E_s, E_r⟩, [runs, S, S].
 	q, inner, gram *Node
+	perturbed      *Node // E_s·x of a context, where an earlier call has it: see perturb
 }
 
 // model of the tensors that get knows by name; get answers nil for those that are not needed.
@@ -67,12 +68,18 @@ func spread(x, like *Node) *Node {
 func (m model) forward(x *Node) (hidden, f *Node) {
 	z := m.layer(x, m.u)
 	if m.q != nil {
-		runs, k := x.Shape().Dim(0), m.shape().rows
-		perturbed := Reshape(Einsum("rkd,rdc->rkc", x, m.signW), runs, k, m.Signs, m.columns()) // E_s·x
-		z = Add(z, Reshape(Einsum("rs,rksc->rkc", m.q, perturbed), runs, m.Arms, m.Width))
+		if m.perturbed == nil {
+			m.perturbed = m.perturb(x)
+		}
+		z = Add(z, Reshape(Einsum("rs,rksc->rkc", m.q, m.perturbed), z.Shape().Dimensions...))
 	}
 	hidden = Where(GreaterThan(z, ZerosLike(z)), z, ZerosLike(z)) // its derivative at 0 is 0
 	return hidden, MulScalar(ReduceSum(Mul(hidden, ExpandAxes(m.v, 1)), -1), m.norm())
+}
+
+// perturb is E_s·x for contexts x: [runs, rows, S, columns].
+func (m model) perturb(x *Node) *Node {
+	return Reshape(Einsum("rkd,rdc->rkc", x, m.signW), x.Shape().Dim(0), x.Shape().Dim(1), m.Signs, m.columns())
 }
 
 // layer is x·w for contexts x and w shaped as W: [runs, K, m], also where all arms share one row of x and have their own
@@ -115,11 +122,11 @@ type step struct {
 	finite         *Node // true where all weights of the run are
 }
 
-// update is one step of projected gradient descent on the loss of the played arms, one-hot [runs, K], with the outputs f and
-// the labels y and step sizes rate, one a run.
+// update is one step of projected gradient descent on the loss of the played arms, one-hot [runs, K], with the outputs f in
+// contexts x, the labels y and step sizes rate, one a run.
 //
 // ∇L = mean_s(e_s)·∇f + c·mean_s(e_s·ε_s), where e_s is the derivative of the loss by f̃_s: f̃_s − y or σ(f̃_s) − y.
-func (m model) update(f, played, y, rate *Node) step {
+func (m model) update(x, f, played, y, rate *Node) step {
 	out := ReduceSum(Mul(f, played), -1)
 	by := []*Node{m.u, m.v}
 	if m.q != nil {
@@ -152,11 +159,13 @@ func (m model) update(f, played, y, rate *Node) step {
 		d := Sub(s.v, m.v0)
 		s.v = Add(m.v0, Mul(d, spread(shrink(squares(d), m.RadiusV), d)))
 	}
-	sizes := Add(squares(s.u), squares(s.v))
-	if s.q != nil {
-		sizes = Add(sizes, squares(s.q))
+	// No entry of W moves by more than |mean|·‖v‖·‖x‖ and the signs' part, and after steps whose square is finite none
+	// can overflow. To look at all of W would cost more than the step.
+	moved := Mul(Square(mean), Mul(squares(m.v), squares(x)))
+	if pull != nil {
+		moved = Add(moved, squares(pull))
 	}
-	s.finite = IsFinite(sizes)
+	s.finite = IsFinite(Add(moved, squares(s.v)))
 	return s
 }
 
@@ -187,21 +196,16 @@ func (m model) projectW(s *step) {
 }
 
 // squares is ‖x‖² of each run.
-func squares(x *Node) *Node { return ReduceSum(Square(x), axesAfter(x, 1)...) }
+func squares(x *Node) *Node {
+	x = Reshape(x, x.Shape().Dim(0), -1)
+	return ReduceSum(Square(x), -1)
+}
 
 // shrink is the factor that brings a vector of this squared length into a ball: at most 1.
 func shrink(square *Node, radius float64) *Node {
 	r := Scalar(square.Graph(), square.DType(), radius)
 	norm := Sqrt(Max(square, ZerosLike(square))) // rounding may leave it below 0
 	return Div(r, Max(norm, r))
-}
-
-// axesAfter are the axes of x from the given one on.
-func axesAfter(x *Node, first int) (axes []int) {
-	for i := first; i < x.Rank(); i++ {
-		axes = append(axes, i)
-	}
-	return axes
 }
 
 // redrawn are the signs of a round for every run, from its seed and the round alone. time is, for each run, its seed in the

@@ -76,28 +76,39 @@ func lookUp(names []string, in []*graph.Node) func(string) *graph.Node {
 	}
 }
 
-// predictGraph: predictions and, with widths, the confidence widths, both [1, K].
+// predictGraph: predictions and, with widths, the confidence widths, both [1, K]; and with fixed signs what the update needs of
+// them again.
 func (p *RegressionProgram) predictGraph(in []*graph.Node) []*graph.Node {
 	get := lookUp(p.takes, in)
 	m, x := p.n.model(get), in[len(p.takes)]
+	if p.n.fixedSigns() {
+		m.perturbed = m.perturb(x)
+	}
 	hidden, f := m.forward(x)
 	out := []*graph.Node{m.predictions(f)}
 	if p.widths {
 		out = append(out, graph.Sqrt(m.variances(x, hidden, get("zw"), get("zv"))))
 	}
+	if m.perturbed != nil {
+		out = append(out, m.perturbed)
+	}
 	return out
 }
 
-// updateGraph: the new state and whether it is finite. The last argument is the played arm one-hot, the label and the rate.
+// updateGraph: the new state and whether it is finite. The arguments end with the contexts, the played arm one-hot with
+// the label and the rate, and with fixed signs predictGraph's last result.
 func (p *RegressionProgram) updateGraph(in []*graph.Node) []*graph.Node {
 	get := lookUp(p.takes, in)
 	m, x, round := p.n.model(get), in[len(p.takes)], in[len(p.takes)+1]
 	part := func(from, to int) *graph.Node {
 		return graph.Slice(round, graph.AxisRange(), graph.AxisRange(from, to))
 	}
+	if p.n.fixedSigns() {
+		m.perturbed = in[len(p.takes)+2]
+	}
 	_, f := m.forward(x)
 	k := p.n.Arms
-	s := m.update(f, part(0, k), graph.Reshape(part(k, k+1), 1), graph.Reshape(part(k+1, k+2), 1))
+	s := m.update(x, f, part(0, k), graph.Reshape(part(k, k+1), 1), graph.Reshape(part(k+1, k+2), 1))
 	after := s.after(get)
 	var out []*graph.Node
 	for _, name := range p.state {
@@ -125,6 +136,8 @@ type Regressor struct {
 	time  int64           // of the seed, for signs that are redrawn
 	round int             // updates done
 	x     *tensors.Tensor // contexts of the last Predict; nil: none
+	// perturbed is what predictGraph found of the signs in these contexts; nil without fixed signs.
+	perturbed *tensors.Tensor
 }
 
 // New makes a regressor whose weights and signs come from a seed.
@@ -203,13 +216,20 @@ func (r *Regressor) predictions(contexts [][]float64) (predicted, widths []float
 		return nil, nil, err
 	}
 	r.x = x
+	if r.n.fixedSigns() {
+		r.perturbed = out[len(out)-1]
+	}
 	return predicted, widths, nil
 }
 
 func (r *Regressor) learn(arm int, y float64) error {
 	round := make([]float64, r.n.Arms+2)
 	round[arm], round[r.n.Arms], round[r.n.Arms+1] = 1, y, r.n.rate(r.round+1)
-	out, err := r.update.Call(r.arguments(r.x, tensorOf(r.n.DType, round, 1, len(round)))...)
+	more := []any{r.x, tensorOf(r.n.DType, round, 1, len(round))}
+	if r.perturbed != nil {
+		more = append(more, r.perturbed)
+	}
+	out, err := r.update.Call(r.arguments(more...)...)
 	if err != nil {
 		return fmt.Errorf("bandit: update in round %d: %w", r.round+1, err)
 	}
@@ -220,11 +240,19 @@ func (r *Regressor) learn(arm int, y float64) error {
 	if finite[0] == 0 {
 		return fmt.Errorf("bandit: update in round %d: a weight would not be finite (Rate %g may be too large): %w", r.round+1, r.n.rate(r.round+1), scan.ErrNonFinite)
 	}
-	for i, name := range r.state {
-		r.vars[name] = out[i]
+	old := []*tensors.Tensor{r.x}
+	if r.perturbed != nil {
+		old = append(old, r.perturbed)
 	}
-	r.round, r.x = r.round+1, nil
-	return nil
+	for i, name := range r.state {
+		old, r.vars[name] = append(old, r.vars[name]), out[i]
+	}
+	r.round, r.x, r.perturbed = r.round+1, nil, nil
+	for _, t := range old {
+		// Free at once: left to the garbage collector, every round would touch fresh memory.
+		err = errors.Join(err, t.FinalizeAll())
+	}
+	return err
 }
 
 // NeuralProgram is a compiled [Neural]. Any number of learners, also at the same time, run on it.

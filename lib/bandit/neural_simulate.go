@@ -273,7 +273,7 @@ func (j job) round(s *scan.Step) {
 		played = OneHot(s.Row("arms"), j.Arms, j.DType)
 	}
 	s.Trace("arm", ArgMax(played, -1, dtypes.Int32))
-	next := m.update(f, played, ReduceSum(Mul(s.Row("losses"), played), -1), s.Row("rate"))
+	next := m.update(x, f, played, ReduceSum(Mul(s.Row("losses"), played), -1), s.Row("rate"))
 	for name, value := range next.after(get) {
 		s.Set(name, value)
 	}

@@ -72,7 +72,7 @@ func TestNetwork(t *testing.T) {
 		w, v, x := in[0], in[1], in[2]
 		m := model{Regression: n, u: w, v: v}
 		_, f := m.forward(x)
-		s := m.update(f, graph.OnesLike(f), graph.Reshape(graph.ZerosLike(f), 1), graph.Reshape(graph.OnesLike(f), 1))
+		s := m.update(x, f, graph.OnesLike(f), graph.Reshape(graph.ZerosLike(f), 1), graph.Reshape(graph.OnesLike(f), 1))
 		m.Loss = LogLoss
 		return []*graph.Node{f, m.predictions(f), s.gw, s.gv}
 	}, w, v, x)
@@ -156,7 +156,7 @@ func TestDescentIsTheGradient(t *testing.T) {
 				total = graph.ReduceAllMean(graph.Sub(graph.Softplus(perturbed), graph.MulScalar(perturbed, y)))
 			}
 			direct := graph.Gradient(total, w, v)
-			s := m.update(f, graph.OnesLike(f), label, rate)
+			s := m.update(x, f, graph.OnesLike(f), label, rate)
 			return []*graph.Node{direct[0], graph.Sub(w, s.u), direct[1], graph.Sub(v, s.v), total, f}
 		}, square(w), [][]float64{v}, square(w0), [][]float64{v0}, [][][][]float64{signW}, [][][]float64{signV}, [][][]float64{{{.6, .8}}})
 		near(t, loss.String()+" loss: ∂L/∂W", got[1], got[0], 1e-12)
