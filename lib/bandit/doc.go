@@ -9,6 +9,12 @@
 //	| neural ε-greedy, uniform      | [NeuralEpsilonGreedy], [Uniform]      |                                |
 //	| LinUCB, disjoint              | [LinUCB]                              | Li et al. (2010)               |
 //	| online neural regression      | [Regression], [Regressor]             | Deb et al. (2024)              |
+//	| Tsallis-INF, on a grid        | [TsallisINF]                          | Zimmert, Seldin (2021)         |
+//	| the same by bins of a context | [TsallisINFCB]                        | Khodak et al. (2024)           |
+//	| ChebCB                        | [ChebCB]                              | Khodak et al. (2024)           |
+//
+// The last three set a parameter of a program that is run again and again, such as the ω of a linear solver (package
+// linsolve), from the cost of each run. Arms whose rewards recover while they rest have a package of their own, recovering.
 //
 // Contextual learners have the verbs of [online.Learner]: Act sees the contexts of a round and answers with a [Choice],
 // Learn gets the loss of the arm that was chosen. Losses, not rewards: smaller is better, and a reward r in [0, 1] is the
