@@ -99,6 +99,13 @@ func rules() map[string]Rule {
 		"ftl, ball":                        OptimisticFTL{Over: Ball{Radius: 1}, Convexity: 1},
 		"ensemble":                         DynamicEnsemble{Over: Ball{Radius: 1}, Gradient: 3, Smoothness: 1, Rounds: 1000},
 		"ensemble, uncorrected, L = 0":     DynamicEnsemble{Over: Box{Low: []float64{-1}, High: []float64{.5}}, Gradient: 3, Rounds: 50, Uncorrected: true},
+		// Parts for the last iterate.
+		"entropy, linear decay":      MirrorDescent{Map: Entropy{}, Over: Simplex{}, Steps: PolynomialStep{Decay: LinearDecay, Horizon: 250}, From: []float64{0.5, 0, 0.5}},
+		"power, ball, p = 1.5":       MirrorDescent{Map: Power{Exponent: 3}, Over: Ball{Radius: 0.8}, Steps: PolynomialStep{Moment: 1.5, Smoothness: 1}},
+		"power, free, q = 2, const":  MirrorDescent{Map: Power{}, Steps: PolynomialStep{Decay: Const, Horizon: 50}},
+		"L1, box, strongly convex":   MirrorDescent{Over: Box{Low: []float64{-1}, High: []float64{0.5}}, Regularizer: L1{Weight: 0.2}, Steps: ConditionedStep{Convexity: 1, Smoothness: 1}},
+		"squared L2, free, 2 phases": MirrorDescent{Regularizer: SquaredL2{Weight: 0.5}, Steps: ConditionedStep{Convexity: 0.5, Smoothness: 1, Form: TwoPhase, Horizon: 50}},
+		"clipped, hint, box":         Clipped{Level: 0.5, Rule: OptimisticDescent(Box{Low: []float64{-1}, High: []float64{0.5}}, StronglyConvexStep{Convexity: 1})},
 	}
 }
 
