@@ -97,7 +97,7 @@ func (s Stochastic) oracleNode(step *scan.Step, x *graph.Node) *graph.Node {
 		g = graph.Add(g, s.Regularizer.(Subdifferentiable).SubgradientNode(x))
 	}
 	if s.Noise != nil {
-		g = graph.Add(g, s.Noise.DrawNode(step, s.Loss.Dim()))
+		g = graph.Add(g, s.Noise.DrawNode(step, x.Shape().Dim(0), x.Shape().Dim(1)))
 	}
 	return g
 }
@@ -188,7 +188,7 @@ func CompileDescents(b compute.Backend, rules []Rule, problem Stochastic, every 
 		return nil, err
 	}
 	d.program, err = scan.Compile(b, scan.Loop{
-		Name: "descent", Runs: d.runs, TraceEvery: max(every, 1), StopNonFinite: "last",
+		Name: "descent", TraceEvery: max(every, 1), StopNonFinite: "last",
 		Step: func(s *scan.Step) { d.step(s, rules[0]) },
 	}, state, inputs)
 	if err != nil {
@@ -234,8 +234,8 @@ func (d *Descents) step(s *scan.Step, rule Rule) {
 	rule.LearnNode(r, d.problem.oracleNode(s, x))
 }
 
-// Run descends for rounds rounds, run i by rules[i] and with the noise of seed+i: seeds of calls that must be independent
-// lie further apart than there are runs. When ctx ends first, the error is ctx's.
+// Run descends for rounds rounds, run i by rules[i]. All runs' noise is independent, drawn from one generator of the seed: that
+// compiles to faster code than one for each. When ctx ends first, the error is ctx's.
 func (d *Descents) Run(ctx context.Context, rules []Rule, rounds int, seed uint64) ([]Iterates, error) {
 	if err := checkDescent("Descents.Run", rounds, 0); err != nil {
 		return nil, err

@@ -6,6 +6,7 @@ import (
 	"math"
 	"math/rand/v2"
 
+	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/shapes"
 	"github.com/gomlx/gomlx/core/graph"
 	"gonum.org/v1/gonum/floats"
@@ -18,7 +19,7 @@ type Noise interface {
 	// Draw writes a draw to dst. It does not allocate.
 	Draw(dst []float64, rng *rand.Rand)
 	// DrawNode draws for all runs: [runs, dim].
-	DrawNode(s *scan.Step, dim int) *graph.Node
+	DrawNode(s *scan.Step, runs, dim int) *graph.Node
 	Validate() error
 }
 
@@ -62,8 +63,8 @@ func (n Gaussian) Draw(dst []float64, rng *rand.Rand) {
 }
 
 // DrawNode is Draw in a graph.
-func (n Gaussian) DrawNode(s *scan.Step, dim int) *graph.Node {
-	return graph.MulScalar(s.NormalEach(shapes.Make(float64Type, dim)), n.Deviation/math.Sqrt(float64(dim)))
+func (n Gaussian) DrawNode(s *scan.Step, runs, dim int) *graph.Node {
+	return graph.MulScalar(normals(s, runs, dim), n.Deviation/math.Sqrt(float64(dim)))
 }
 
 // Validate wants σ ≥ 0.
@@ -76,8 +77,8 @@ func (n Pareto) Draw(dst []float64, rng *rand.Rand) {
 }
 
 // DrawNode is Draw in a graph.
-func (n Pareto) DrawNode(s *scan.Step, dim int) *graph.Node {
-	along, u := directionNode(s, dim)
+func (n Pareto) DrawNode(s *scan.Step, runs, dim int) *graph.Node {
+	along, u := directionNode(s, runs, dim)
 	return graph.Mul(along, graph.MulScalar(graph.PowScalar(u, -1/n.Tail), n.Scale))
 }
 
@@ -97,8 +98,8 @@ func (n SubWeibull) Draw(dst []float64, rng *rand.Rand) {
 }
 
 // DrawNode is Draw in a graph.
-func (n SubWeibull) DrawNode(s *scan.Step, dim int) *graph.Node {
-	along, u := directionNode(s, dim)
+func (n SubWeibull) DrawNode(s *scan.Step, runs, dim int) *graph.Node {
+	along, u := directionNode(s, runs, dim)
 	return graph.Mul(along, graph.MulScalar(graph.PowScalar(graph.Neg(graph.Log(u)), 1/n.Shape), n.Scale))
 }
 
@@ -120,8 +121,8 @@ func (n Signs) Draw(dst []float64, rng *rand.Rand) {
 }
 
 // DrawNode is Draw in a graph.
-func (n Signs) DrawNode(s *scan.Step, dim int) *graph.Node {
-	coins := graph.ConvertDType(s.IntegersEach(2, dim), float64Type)
+func (n Signs) DrawNode(s *scan.Step, runs, dim int) *graph.Node {
+	coins := graph.ConvertDType(s.Integers(2, runs, dim), float64Type)
 	return graph.MulScalar(graph.AddScalar(graph.MulScalar(coins, 2), -1), n.Scale)
 }
 
@@ -142,8 +143,13 @@ func direction(dst []float64, rng *rand.Rand) {
 }
 
 // directionNode draws a direction, [runs, dim], and a number from (0, 1], [runs, 1].
-func directionNode(s *scan.Step, dim int) (along, u *graph.Node) {
-	z := s.NormalEach(shapes.Make(float64Type, dim))
-	u = graph.OneMinus(s.UniformEach(shapes.Make(float64Type, 1)))
+func directionNode(s *scan.Step, runs, dim int) (along, u *graph.Node) {
+	z := normals(s, runs, dim)
+	u = graph.OneMinus(s.Uniform(shapes.Make(float64Type, runs, 1)))
 	return graph.Div(z, graph.MaxScalar(norm2(z), smallestNormal)), u
+}
+
+// normals are drawn with 32 random bits, which is enough for noise and twice as fast as 64.
+func normals(s *scan.Step, runs, dim int) *graph.Node {
+	return graph.ConvertDType(s.Normal(shapes.Make(dtypes.Float32, runs, dim)), float64Type)
 }

@@ -26,7 +26,7 @@ func draws(t *testing.T, noise Noise, n int) map[string][][]float64 {
 		noise.Draw(x, rng)
 		out["Go"] = append(out["Go"], x)
 	}
-	loop := scan.Loop{Runs: n, Step: func(s *scan.Step) { s.Set("x", noise.DrawNode(s, noiseDim)) }}
+	loop := scan.Loop{Step: func(s *scan.Step) { s.Set("x", noise.DrawNode(s, n, noiseDim)) }}
 	r, err := scan.Run(context.Background(), backend.ForTest(t), loop, scan.Vars{"x": zeros(n, noiseDim)}, nil, 1, 7)
 	if err != nil {
 		t.Fatal(err)
