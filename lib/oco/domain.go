@@ -150,24 +150,30 @@ type Simplex struct{}
 
 var _ Domain = Simplex{}
 
-// Project finds by bisection the number to subtract so that the positive parts sum to 1: no sorting, no memory.
+// Project subtracts from all entries the number that makes the positive parts sum to 1. It finds it by Newton's method from
+// below: each time the mean excess of the entries above the last number, until none more is left out. No sorting, no memory.
+//
+// Source: Michelot (1986), A finite algorithm for finding the projection of a point onto the canonical simplex of ℝⁿ.
 func (Simplex) Project(x []float64) {
-	low, high := floats.Max(x)-1, floats.Max(x)
-	for range 100 { // the interval has length 1 and shrinks below a rounding
-		mid := (low + high) / 2
+	floats.AddConst(-floats.Max(x), x) // changes nothing, but keeps a difference of 1 above rounding
+	threshold := -1.0
+	for last := len(x) + 1; ; {
 		var sum float64
+		count := 0
 		for _, v := range x {
-			sum += math.Max(0, v-mid)
+			if v > threshold {
+				sum += v
+				count++
+			}
 		}
-		if sum > 1 {
-			low = mid
-		} else {
-			high = mid
+		if count >= last {
+			break
 		}
+		threshold, last = (sum-1)/float64(count), count
 	}
 	var sum float64
 	for i, v := range x {
-		x[i] = math.Max(0, v-low)
+		x[i] = math.Max(0, v-threshold)
 		sum += x[i]
 	}
 	floats.Scale(1/sum, x)

@@ -147,3 +147,40 @@ func TestMapBadArguments(t *testing.T) {
 		}
 	}
 }
+
+// The projection to the simplex is the closest point: x − z is one number where z is positive, and no larger elsewhere.
+func TestSimplexProjection(t *testing.T) {
+	rng := online.Seeded(4, "simplex")
+	for range 500 {
+		x := make([]float64, 1+rng.IntN(20))
+		scale := math.Exp(4 * rng.NormFloat64())
+		for i := range x {
+			x[i] = scale * rng.NormFloat64()
+		}
+		z := append([]float64(nil), x...)
+		Simplex{}.Project(z)
+		if !(Simplex{}).Contains(z, 1e-12) {
+			t.Fatalf("%v goes to %v", x, z)
+		}
+		threshold := math.Inf(-1)
+		for i := range x {
+			threshold = math.Max(threshold, x[i]-z[i])
+		}
+		for i := range x {
+			if z[i] > 0 && x[i]-z[i] < threshold-1e-12*(1+scale) {
+				t.Fatalf("%v goes to %v: not the closest", x, z)
+			}
+		}
+		again := append([]float64(nil), z...)
+		Simplex{}.Project(again)
+		near(t, "again", again, z, 1e-14)
+	}
+	for _, x := range [][]float64{{1e300, 0}, {5}, {0.5, 0.5}} {
+		want := []float64{1, 0}[:len(x)]
+		if x[0] == 0.5 {
+			want = []float64{0.5, 0.5}
+		}
+		Simplex{}.Project(x)
+		near(t, "edge", x, want, 0)
+	}
+}

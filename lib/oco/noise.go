@@ -79,7 +79,7 @@ func (n Pareto) Draw(dst []float64, rng *rand.Rand) {
 // DrawNode is Draw in a graph.
 func (n Pareto) DrawNode(s *scan.Step, runs, dim int) *graph.Node {
 	along, u := directionNode(s, runs, dim)
-	return graph.Mul(along, graph.MulScalar(graph.PowScalar(u, -1/n.Tail), n.Scale))
+	return graph.Mul(along, graph.MulScalar(power32(u, -1/n.Tail), n.Scale))
 }
 
 // Validate wants α > 1 and s ≥ 0.
@@ -100,7 +100,7 @@ func (n SubWeibull) Draw(dst []float64, rng *rand.Rand) {
 // DrawNode is Draw in a graph.
 func (n SubWeibull) DrawNode(s *scan.Step, runs, dim int) *graph.Node {
 	along, u := directionNode(s, runs, dim)
-	return graph.Mul(along, graph.MulScalar(graph.PowScalar(graph.Neg(graph.Log(u)), 1/n.Shape), n.Scale))
+	return graph.Mul(along, graph.MulScalar(power32(graph.Neg(graph.Log(u)), 1/n.Shape), n.Scale))
 }
 
 // Validate wants θ in (0, 2] and s ≥ 0.
@@ -152,4 +152,9 @@ func directionNode(s *scan.Step, runs, dim int) (along, u *graph.Node) {
 // normals are drawn with 32 random bits, which is enough for noise and twice as fast as 64.
 func normals(s *scan.Step, runs, dim int) *graph.Node {
 	return graph.ConvertDType(s.Normal(shapes.Make(dtypes.Float32, runs, dim)), float64Type)
+}
+
+// power32 is x^e to 32 bits: far faster than in 64, and enough for noise.
+func power32(x *graph.Node, e float64) *graph.Node {
+	return graph.ConvertDType(graph.PowScalar(graph.ConvertDType(x, dtypes.Float32), float32(e)), float64Type)
 }
