@@ -24,8 +24,10 @@ type Stochastic struct {
 	Regularizer Regularizer // h; nil: none
 	// Linearize adds a sub-gradient of h to the oracle's answers, for methods that know no prox.
 	Linearize bool
-	Noise     Noise   // ξ; nil: none
-	Best      float64 // F(x*), for the gaps
+	// Full has the oracle answer with the whole gradient of a [Sampled] objective, not with that of an example.
+	Full  bool
+	Noise Noise   // ξ; nil: none
+	Best  float64 // F(x*), for the gaps
 }
 
 // Subdifferentiable is a regularizer with a sub-gradient.
@@ -80,7 +82,11 @@ func (s Stochastic) validate() error {
 
 // oracle writes ĝ at x to dst; extra is as long.
 func (s Stochastic) oracle(dst, extra, x []float64, rng *rand.Rand) {
-	s.Loss.Subgradient(dst, x)
+	if f, ok := s.Loss.(Sampled); ok && !s.Full {
+		f.Sample(dst, x, rng)
+	} else {
+		s.Loss.Subgradient(dst, x)
+	}
 	if s.Linearize {
 		s.Regularizer.(Subdifferentiable).Subgradient(extra, x)
 		floats.Add(dst, extra)
@@ -92,7 +98,12 @@ func (s Stochastic) oracle(dst, extra, x []float64, rng *rand.Rand) {
 }
 
 func (s Stochastic) oracleNode(step *scan.Step, x *graph.Node) *graph.Node {
-	g := s.Loss.SubgradientNode(x)
+	var g *graph.Node
+	if f, ok := s.Loss.(Sampled); ok && !s.Full {
+		g = f.SampleNode(step, x)
+	} else {
+		g = s.Loss.SubgradientNode(x)
+	}
 	if s.Linearize {
 		g = graph.Add(g, s.Regularizer.(Subdifferentiable).SubgradientNode(x))
 	}

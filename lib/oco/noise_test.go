@@ -8,6 +8,7 @@ import (
 
 	"github.com/gomlx/gomlx/core/tensors"
 	"gonum.org/v1/gonum/floats"
+	"gonum.org/v1/gonum/mat"
 
 	"github.com/hindsight-go/hindsight/lib/backend"
 	"github.com/hindsight-go/hindsight/lib/online"
@@ -138,7 +139,12 @@ func TestNoiseDoesNotAllocate(t *testing.T) {
 func TestObjectives(t *testing.T) {
 	const runs = 50
 	rng := online.Seeded(6, "objectives")
+	data, err := NewLogistic(20, 3, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, f := range []Objective{
+		LogisticRisk{Data: data},
 		DistanceTo{1, 0, -1}, DiagonalQuadratic{Curvature: []float64{0, 1, 2}, Center: []float64{1, 2, 3}}, LinearCost{0.5, 0, -1}, LowerBound{Rounds: 3},
 	} {
 		if err := f.Validate(); err != nil {
@@ -178,6 +184,9 @@ func TestObjectives(t *testing.T) {
 		}
 	}
 	for want, f := range map[string]Objective{
+		"Data is empty": LogisticRisk{}, "labels must be": LogisticRisk{Data: &Logistic{A: mat.NewDense(1, 1, []float64{1}), Y: []float64{2}}},
+		"features must be":     LogisticRisk{Data: &Logistic{A: mat.NewDense(1, 1, []float64{math.NaN()}), Y: []float64{1}}},
+		"as many labels":       LogisticRisk{Data: &Logistic{A: mat.NewDense(2, 1, nil), Y: []float64{1}}},
 		"DistanceTo: To is []": DistanceTo{}, "LinearCost: c is [NaN]": LinearCost{math.NaN()}, "Curvature has 1": DiagonalQuadratic{Curvature: []float64{1}},
 		"Curvature[0] is -1": DiagonalQuadratic{Curvature: []float64{-1}, Center: []float64{0}},
 	} {
