@@ -38,7 +38,7 @@ type PolynomialStep struct {
 	Scale      float64 // η; above 0, 0 means 1. Best are √(D*/(M²+σ²)), and (D*/(M^p+σ^p))^{1/p} for p < 2
 	Horizon    int     // T, at least 1, for Const and LinearDecay; else it must be 0. No step is taken after round T of LinearDecay
 	Moment     float64 // p of the noise's finite moment, in (1, 2]; 0 means 2
-	Smoothness float64 // L; at least 0, 0: no cap
+	Smoothness float64 // L; at least 0, 0: no limit
 	Divergence float64 // D* = D_ψ(x*, x¹), for the cap where p < 2; above 0, 0 means 1
 }
 
@@ -58,44 +58,44 @@ func (p PolynomialStep) moment() float64 {
 	return p.Moment
 }
 
-// parts are such that η_t = min(cap, scale·t^{−power}·fall), where fall is 1, or (T+1−t)/T where T > 0.
-func (p PolynomialStep) parts() (scale, power, horizon, cap float64) {
+// parts are such that η_t = min(limit, scale·t^{−power}·fall), where fall is 1, or (T+1−t)/T where T > 0.
+func (p PolynomialStep) parts() (scale, power, horizon, limit float64) {
 	moment, t := p.moment(), float64(p.Horizon)
-	cap = math.Pow(orOne(p.Divergence), (2-moment)/moment) / (2 * p.Smoothness) // +Inf where L = 0
+	limit = math.Pow(orOne(p.Divergence), (2-moment)/moment) / (2 * p.Smoothness) // +Inf where L = 0
 	scale = orOne(p.Scale)
 	if p.Decay == InvSqrt {
-		return scale, 1 / moment, 0, cap
+		return scale, 1 / moment, 0, limit
 	}
 	scale *= math.Pow(t, -1/moment)
 	if p.Decay == LinearDecay {
 		horizon = t
 	}
-	return scale, 0, horizon, cap
+	return scale, 0, horizon, limit
 }
 
 // Rate is η_t.
 func (p PolynomialStep) Rate(round int, _ float64) float64 {
-	scale, power, horizon, cap := p.parts()
+	scale, power, horizon, limit := p.parts()
 	rate := scale * math.Pow(float64(round), -power)
 	if horizon > 0 {
 		rate *= math.Max(0, horizon+1-float64(round)) / horizon
 	}
-	return math.Min(cap, rate)
+	return math.Min(limit, rate)
 }
 
 // RateNode is Rate in a graph.
 func (PolynomialStep) RateNode(numbers []*graph.Node, round, _ *graph.Node) *graph.Node {
-	scale, power, horizon, cap := numbers[0], numbers[1], numbers[2], numbers[3]
+	scale, power, horizon, limit := numbers[0], numbers[1], numbers[2], numbers[3]
 	rate := graph.Mul(scale, graph.Pow(graph.Add(graph.ZerosLike(power), round), graph.Neg(power)))
 	fall := graph.Div(graph.MaxScalar(graph.Sub(graph.AddScalar(horizon, 1), round), 0), graph.MaxScalar(horizon, 1))
 	falls := graph.GreaterThan(horizon, graph.ZerosLike(horizon))
-	return graph.Min(cap, graph.Mul(rate, graph.Where(falls, fall, graph.OnesLike(fall))))
+	return graph.Min(limit, graph.Mul(rate, graph.Where(falls, fall, graph.OnesLike(fall))))
 }
 
-// Numbers are scale, power, horizon and cap.
+// Numbers are scale, power, horizon and limit.
 func (p PolynomialStep) Numbers() []float64 {
-	scale, power, horizon, cap := p.parts()
-	return []float64{scale, power, horizon, cap}
+	scale, power, horizon, limit := p.parts()
+	return []float64{scale, power, horizon, limit}
 }
 
 // Validate says all that is wrong.
