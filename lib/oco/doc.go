@@ -16,6 +16,12 @@
 //	| optimistic follow the leader, surrogates  | [OptimisticFTL]                              | (σ²_max + Σ²_max)/λ·log T           | d      |
 //	| ensemble of step sizes, for a moving best | [DynamicEnsemble]                            | dynamic: √(1 + P_T)·(√σ² + √Σ²)     | d·log T |
 //	| mirror descent from parts                 | [MirrorDescent]: map, domain, hint, step, regularizer | by its parts               | d      |
+//	| composite stochastic mirror descent       | [MirrorDescent], [PolynomialStep], [ConditionedStep] | last iterate: 1/√T, 1/T for strong convexity | d |
+//	| gradient clipping around any of them      | [Clipped]                                    | with heavy tails                    | d      |
+//
+// Parts of mirror descent are the maps [Euclidean], [Entropy] and [Power], the domains [Free], [Ball], [Box] and [Simplex], and
+// the regularizers [L1] and [SquaredL2]. [Stochastic] is an objective with noise; [Descents] and [Sweep] measure how fast the
+// last iterate and averages get to its minimum, [FitRate] the exponent.
 //
 // σ² is the cumulative variance and Σ² the cumulative variation of a stream, P_T the path length of what it is compared with.
 // [SEA] says what these are exactly: adversaries that know their own are [Quadratic] with any [Path], [Switching] and

@@ -211,15 +211,14 @@ func CompileDescents(b compute.Backend, rules []Rule, problem Stochastic, every 
 // vars are the program's state and inputs.
 func (d *Descents) vars(rules []Rule, rounds int) (state, inputs scan.Vars, err error) {
 	dim := d.problem.Loss.Dim()
-	points := func() *tensors.Tensor { return zeros(d.runs, dim) }
-	state, inputs, err = stack(rules, Stream{Dim: dim,
-		State:  scan.Vars{"last": points(), "average": points(), "suffix": points()},
-		Inputs: scan.Vars{"rounds": tensors.FromScalar(float64(rounds))}})
-	if err == nil { // sums of losses are Simulate's
-		delete(state, "sum")
-		delete(state, "lost")
+	if state, inputs, err = stackRules(rules, dim); err != nil {
+		return nil, nil, err
 	}
-	return state, inputs, err
+	for _, name := range []string{"last", "average", "suffix"} {
+		state[name] = zeros(d.runs, dim)
+	}
+	inputs["rounds"] = tensors.FromScalar(float64(rounds))
+	return state, inputs, nil
 }
 
 // step is a round; the last one, T+1, only asks where the rule is.

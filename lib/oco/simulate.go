@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/gomlx/compute"
@@ -171,39 +172,47 @@ func (s *Simulation) Run(ctx context.Context, rules []Rule, stream Stream, round
 	return t, nil
 }
 
-// stack joins the rules' memories and numbers to tensors with an axis of runs, beside what the stream brings.
+// stack is what the simulation of a stream starts from: sums, the stream's own and the rules'.
 func stack(rules []Rule, stream Stream, o Options) (state, inputs scan.Vars, err error) {
+	if state, inputs, err = stackRules(rules, stream.Dim); err != nil {
+		return nil, nil, err
+	}
 	runs := len(rules)
-	state = scan.Vars{"sum": zeros(runs), "sum lost": zeros(runs)}
+	state["sum"], state["sum lost"] = zeros(runs), zeros(runs)
 	if o.Linear {
 		state["inner"], state["inner lost"] = zeros(runs), zeros(runs)
 		state["gradients"], state["gradients lost"] = zeros(runs, stream.Dim), zeros(runs, stream.Dim)
 	}
 	own := len(state)
-	inputs = scan.Vars{}
-	for name, v := range stream.State {
-		state[name] = v
+	maps.Copy(state, stream.State)
+	maps.Copy(inputs, stream.Inputs)
+	if len(state) != own+len(stream.State) {
+		return nil, nil, errors.New("oco: Simulate: the stream's State uses a name of the simulation: \"sum\", \"inner\", \"gradients\" or \"rule/…\"")
 	}
-	for name, v := range stream.Inputs {
-		inputs[name] = v
-	}
+	return state, inputs, nil
+}
+
+// stackRules joins the rules' memories and numbers to tensors with an axis of runs. The rules must be of one make.
+func stackRules(rules []Rule, dim int) (state, inputs scan.Vars, err error) {
+	runs := len(rules)
+	state, inputs = scan.Vars{}, scan.Vars{}
 	parts := map[string][]float64{}
 	dims := map[string][]int{}
 	numbers := make([][]float64, len(rules[0].Numbers()))
 	for i, rule := range rules {
-		if _, err := rule.Start(stream.Dim); err != nil {
-			return nil, nil, fmt.Errorf("oco: Simulate: rule %d: %w", i, err)
+		if _, err := rule.Start(dim); err != nil {
+			return nil, nil, fmt.Errorf("oco: rule %d: %w", i, err)
 		}
 		if got, want := fmt.Sprintf("%T", rule), fmt.Sprintf("%T", rules[0]); got != want || len(rule.Numbers()) != len(numbers) {
-			return nil, nil, fmt.Errorf("oco: Simulate: rule %d is a %s with %d numbers, must be a %s with %d like the first", i, got, len(rule.Numbers()), want, len(numbers))
+			return nil, nil, fmt.Errorf("oco: rule %d is a %s with %d numbers, must be a %s with %d like the first", i, got, len(rule.Numbers()), want, len(numbers))
 		}
 		for j, x := range rule.Numbers() {
 			numbers[j] = append(numbers[j], x)
 		}
-		for name, v := range rule.Memory(stream.Dim) {
+		for name, v := range rule.Memory(dim) {
 			shape := v.Shape().Dimensions
 			if i > 0 && !slices.Equal(dims[name], shape) {
-				return nil, nil, fmt.Errorf("oco: Simulate: rule %d remembers %q shaped %v, must be %v like the first", i, name, shape, dims[name])
+				return nil, nil, fmt.Errorf("oco: rule %d remembers %q shaped %v, must be %v like the first", i, name, shape, dims[name])
 			}
 			dims[name] = shape
 			parts[name] = append(parts[name], tensors.MustCopyFlatData[float64](v)...)
@@ -214,9 +223,6 @@ func stack(rules []Rule, stream Stream, o Options) (state, inputs scan.Vars, err
 	}
 	for j, flat := range numbers {
 		inputs[fmt.Sprint(memory, j)] = tensors.FromFlatDataAndDimensions(flat, runs, 1)
-	}
-	if len(state) != own+len(parts)+len(stream.State) {
-		return nil, nil, errors.New("oco: Simulate: the stream's State uses a name of the simulation: \"sum\", \"inner\", \"gradients\" or \"rule/…\"")
 	}
 	return state, inputs, nil
 }
