@@ -2,7 +2,9 @@ package bandit
 
 import (
 	"context"
+	"encoding/json"
 	"math"
+	"os"
 	"slices"
 	"testing"
 
@@ -156,5 +158,48 @@ func TestNoisyClassesMeans(t *testing.T) {
 	}
 	if limit := 5 * math.Sqrt(12_000*0.25*0.75); math.Abs(off) > limit {
 		t.Errorf("the losses are %g above their means in sum, must be within %g", off, limit)
+	}
+}
+
+// Forty rounds of contextualbandits' LinUCB: the same arms, and the same bounds of all arms.
+func TestLinUCBContextualbanditsParity(t *testing.T) {
+	text, err := os.ReadFile("testdata/linucb.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var golden struct {
+		Warm, Contexts, Losses, Bounds [][]float64
+		Arms                           []int
+	}
+	if err := json.Unmarshal(text, &golden); err != nil {
+		t.Fatal(err)
+	}
+	l, err := LinUCB{Arms: 3, Features: 4, Shared: true, Ridge: 2, Nu: 0.7}.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for arm, x := range golden.Warm { // one round an arm, at the loss of 1, whatever Act would choose
+		l.arm = arm
+		l.x.CopyVec(mat.NewVecDense(4, x))
+		if err := l.Learn(1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for round, x := range golden.Contexts {
+		choice, err := l.Act([][]float64{x})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for a, want := range golden.Bounds[round] {
+			if math.Abs(l.scores[a]-want) > 1e-9 {
+				t.Fatalf("round %d: the bound of arm %d is %.12g, want %.12g", round+1, a, l.scores[a], want)
+			}
+		}
+		if choice.Arm != golden.Arms[round] {
+			t.Fatalf("round %d: arm %d, want %d", round+1, choice.Arm, golden.Arms[round])
+		}
+		if err := l.Learn(golden.Losses[round][choice.Arm]); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
