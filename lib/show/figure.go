@@ -117,11 +117,7 @@ func (f Figure) SVG() ([]byte, error) {
 	body := draw.Crop(dc, 0, 0, legend.height(), -head)
 	tiles := draw.Tiles{Rows: rows, Cols: columns, PadX: 14, PadY: 10}
 	for i, line := range plot.Align(plots, tiles, body) {
-		for j, c := range line {
-			if plots[i][j] != nil {
-				plots[i][j].Draw(c)
-			}
-		}
+		drawRow(plots[i], line)
 	}
 	var out bytes.Buffer
 	if _, err := canvas.WriteTo(&out); err != nil {
@@ -132,6 +128,27 @@ func (f Figure) SVG() ([]byte, error) {
 }
 
 // plot makes the panel's plot and adds its names to the legend.
+// drawRow draws plots side by side. Their canvases begin at heights of their own, as their topmost tick labels want; the titles
+// stand on one line.
+func drawRow(plots []*plot.Plot, canvases []draw.Canvas) {
+	top := canvases[0].Max.Y
+	for _, c := range canvases {
+		top = max(top, c.Max.Y)
+	}
+	for j, p := range plots {
+		if p == nil {
+			continue
+		}
+		c := canvases[j]
+		if title := p.Title; title.Text != "" {
+			c.FillText(title.TextStyle, vg.Point{X: c.Center().X, Y: top + title.TextStyle.FontExtents().Descent}, title.Text)
+			c.Max.Y -= title.TextStyle.Rectangle(title.Text).Size().Y + title.Padding
+			p.Title.Text = ""
+		}
+		p.Draw(c)
+	}
+}
+
 func (p Panel) plot(legend *legend) (*plot.Plot, error) {
 	out := plot.New()
 	out.BackgroundColor = paper
@@ -207,7 +224,20 @@ func tame(a *plot.Axis, log bool) error {
 		if a.Min <= 0 {
 			return fmt.Errorf("a log axis begins at %g, must be above 0", a.Min)
 		}
-		a.Scale = plot.LogScale{}
+		a.Max *= 1 + 1e-9 // see logScale: no datum is at the middle of this range
+		a.Scale = logScale{}
 	}
 	return nil
+}
+
+// logScale is gonum's, but for the middle of the range: there gonum places an axis's label when it measures how far that
+// reaches, though it draws it at half the height. On a log axis the middle is near the top, which would cost room above.
+type logScale struct{}
+
+// Normalize implements plot.Normalizer.
+func (logScale) Normalize(low, high, x float64) float64 {
+	if x == 0.5*(high+low) {
+		return 0.5
+	}
+	return plot.LogScale{}.Normalize(low, high, x)
 }
