@@ -134,11 +134,12 @@ func (r *Report) Table() string {
 		}
 		if x.Target > 0 {
 			row[6] = fmt.Sprintf("≤ %.4g", x.Target)
-			if x.Peer == "" && x.Target < 1e-3 {
+			switch {
+			case x.Peer == "" && x.Target < 1e-3:
 				row[6] = "≤ " + duration(x.Target)
-			} else if x.Peer == "" {
+			case x.Peer == "":
 				row[6] += " s"
-			} else if len(x.Sizes) > 0 {
+			case len(x.Sizes) > 0:
 				row[6] = fmt.Sprintf("%.4g ± %.4g", x.Target, Band)
 			}
 		}

@@ -48,7 +48,7 @@ func slope(sizes []int, samples [][]float64) Figure {
 		turns[turn] = fit(func(of []float64) float64 { return of[turn] })
 	}
 	f := seconds(turns)
-	f.Best = fit(func(of []float64) float64 { return slices.Min(of) })
+	f.Best = fit(slices.Min[[]float64])
 	return f
 }
 

@@ -3,6 +3,7 @@ package bandit
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -145,9 +146,7 @@ func (p *RegressionProgram) New(seed uint64) *Regressor { return p.start(seed) }
 
 func (p *RegressionProgram) start(seed uint64) *Regressor {
 	state, constants := initial([]Regression{p.n}, []uint64{seed}, p.widths)
-	for name, v := range constants {
-		state[name] = v
-	}
+	maps.Copy(state, constants)
 	return &Regressor{RegressionProgram: p, vars: state, time: roundTime(seed)}
 }
 

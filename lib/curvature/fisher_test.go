@@ -206,11 +206,11 @@ func TestPagedInverse(t *testing.T) {
 	}
 	for want, call := range map[string]func() error{
 		"gradients 4 to 7 are": func() error {
-			_, err := NewPagedInverseFisher(b, dtypes.Float64, m, d, func(from, to int) (*tensors.Tensor, error) { return rows(0, 4+from/4) }, FisherConfig{Damping: 1, Page: 4})
+			_, err := NewPagedInverseFisher(b, dtypes.Float64, m, d, func(from, _ int) (*tensors.Tensor, error) { return rows(0, 4+from/4) }, FisherConfig{Damping: 1, Page: 4})
 			return err
 		},
 		"gradients 0 to 3: gone": func() error {
-			_, err := NewPagedInverseFisher(b, dtypes.Float64, m, d, func(from, to int) (*tensors.Tensor, error) { return nil, errors.New("gone") }, FisherConfig{Damping: 1, Page: 4})
+			_, err := NewPagedInverseFisher(b, dtypes.Float64, m, d, func(int, int) (*tensors.Tensor, error) { return nil, errors.New("gone") }, FisherConfig{Damping: 1, Page: 4})
 			return err
 		},
 		"in Int32": func() error {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"sync"
 
 	"github.com/gomlx/compute"
@@ -218,7 +219,7 @@ func (f *InverseFisher) prepare(gradients, lambda *tensors.Tensor, earlier []pag
 func (f *InverseFisher) run(k *kernel, total *int64, p page, args ...*tensors.Tensor) ([]*tensors.Tensor, error) {
 	all := append([]*tensors.Tensor{p.v, p.q}, args...)
 	if k == f.reduce {
-		all = append(args, p.v, p.q)
+		all = slices.Concat(args, []*tensors.Tensor{p.v, p.q})
 	}
 	out, n, err := k.call(all...)
 	*total += n

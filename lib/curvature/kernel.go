@@ -22,13 +22,13 @@ func newKernel(b compute.Backend, f func(c *count, args []*Node) []*Node) (*kern
 	k.exec, err = NewExec(b, func(args []*Node) []*Node {
 		var c count
 		out := f(&c, args)
-		key := ""
+		var key strings.Builder
 		for _, a := range args {
-			key += a.Shape().String() + ";"
+			key.WriteString(a.Shape().String() + ";")
 		}
 		k.mu.Lock()
 		defer k.mu.Unlock()
-		k.counts[key] = c.n
+		k.counts[key.String()] = c.n
 		return out
 	})
 	return k, err

@@ -25,8 +25,7 @@ func SORIterationMatrix(a mat.Matrix, omega float64) (*mat.Dense, error) {
 	// MᵀY = A gives Y = (A M⁻¹)ᵀ, as A is symmetric. The diagonal is positive: M is not singular.
 	var y mat.Dense
 	if err := m.SolveTo(&y, true, s); err != nil {
-		var ill mat.Condition
-		if !errors.As(err, &ill) {
+		if _, ill := errors.AsType[mat.Condition](err); !ill {
 			return nil, fmt.Errorf("linsolve: SORIterationMatrix: %w", err)
 		}
 	}

@@ -39,13 +39,13 @@ func values(t *testing.T, in *Instance) map[string]float64 {
 			t.Fatal(err)
 		}
 		out[name] = program.Value
-		checkProgram(t, in, name, program)
+		checkProgram(t, name, program)
 	}
 	return out
 }
 
 // checkProgram tests that primal and dual values agree and that the arrivals earn the value.
-func checkProgram(t *testing.T, in *Instance, name string, p *Program) {
+func checkProgram(t *testing.T, name string, p *Program) {
 	t.Helper()
 	var dual, rounds float64
 	for _, x := range p.Alpha {

@@ -70,7 +70,7 @@ func (in *Instance) units() []float64 {
 //	max Σ w_u·p_vu·x_vu   s.t.  Σ_v p_vu·x_vu ≤ 1 for every u (dual α_u),  Σ_u x_vu ≤ 1 for every v (dual β_v),  x ≥ 0
 //
 // It takes O((U+V)²) memory, and time times the number of pivots. Source: Mehta, Panigrahi (2012).
-func MatchingLP(in *Instance) (*Program, error) {
+func MatchingLP(in *Instance) (*Program, error) { //nolint:revive // the name of the field, beside ConfigurationLP
 	if err := in.validate("MatchingLP"); err != nil {
 		return nil, err
 	}

@@ -66,7 +66,7 @@ func TestGolden(t *testing.T) {
 				var p *Program
 				if p, err = programs[name](in); err == nil {
 					got = p.Value
-					checkProgram(t, in, name, p)
+					checkProgram(t, name, p)
 				}
 			default:
 				got, err = ExactValue(in, policies[name])
@@ -119,7 +119,7 @@ func TestChainOfBenchmarks(t *testing.T) {
 			if solved[name], err = solve(in); err != nil {
 				t.Fatal(err)
 			}
-			checkProgram(t, in, name, solved[name])
+			checkProgram(t, name, solved[name])
 		}
 		sc, c, m := solved["SC-LP"].Value, solved["C-LP"].Value, solved["M-LP"].Value
 		if optimum.Value > sc+1e-7 || sc > m+1e-7 || c > m+1e-7 {

@@ -132,7 +132,7 @@ func (g *game) play(ctx context.Context, arrivals [][]Edge, thresholds []int, co
 			continue
 		}
 		e := edges[at]
-		success := false
+		var success bool
 		if thresholds != nil {
 			success = g.attempts[e.U]+1 >= thresholds[e.U]
 		} else {

@@ -95,7 +95,7 @@ func TestNothingIsAllocatedInBetween(t *testing.T) {
 func TestSimulateBadArguments(t *testing.T) {
 	in := triangle(t, 2, .5)
 	unequal := table(t, [][]float64{{.1, .2}})
-	nan := Policy{Name: "broken", Score: func(o Offline) float64 { return math.NaN() }}
+	nan := Policy{Name: "broken", Score: func(Offline) float64 { return math.NaN() }}
 	for want, simulate := range map[string]func() (Estimate, error){
 		"Repetitions is 0, must be at least 1": func() (Estimate, error) { return Simulate(t.Context(), in, Greedy(), Options{}) },
 		"Score is nil, must be a function":     func() (Estimate, error) { return Simulate(t.Context(), in, Policy{}, Options{Repetitions: 1}) },

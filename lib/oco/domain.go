@@ -30,12 +30,23 @@ type Free struct{}
 
 var _ Domain = Free{}
 
-func (Free) Project([]float64)                     {}
+// Project leaves the point where it is.
+func (Free) Project([]float64) {}
+
+// ProjectNode leaves the points where they are.
 func (Free) ProjectNode(x *graph.Node) *graph.Node { return x }
-func (Free) Center(dim int) []float64              { return make([]float64, dim) }
-func (Free) Diameter(int) float64                  { return math.Inf(1) }
-func (Free) Contains(x []float64, _ float64) bool  { return finite(x) }
-func (Free) Validate(int) error                    { return nil }
+
+// Center is the origin.
+func (Free) Center(dim int) []float64 { return make([]float64, dim) }
+
+// Diameter is +Inf.
+func (Free) Diameter(int) float64 { return math.Inf(1) }
+
+// Contains wants finite entries.
+func (Free) Contains(x []float64, _ float64) bool { return finite(x) }
+
+// Validate has nothing to refuse.
+func (Free) Validate(int) error { return nil }
 
 // Ball is the Euclidean ball around the origin.
 type Ball struct {

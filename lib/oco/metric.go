@@ -317,9 +317,9 @@ func inverse(a, eye, one *graph.Node) *graph.Node {
 
 // some says whether any of the booleans [runs] holds, given zeros and ones [runs]; fit for a loop.
 func some(x, zero, one *graph.Node) *graph.Node {
-	any := graph.Einsum("r,r->", graph.Where(x, one, zero), one)
+	sum := graph.Einsum("r,r->", graph.Where(x, one, zero), one)
 	none := graph.Einsum("r,r->", zero, one)
-	return graph.GreaterThan(any, none)
+	return graph.GreaterThan(sum, none)
 }
 
 func identity(g *graph.Graph, n int) *graph.Node {

@@ -11,6 +11,7 @@ import (
 // Decay is how a [PolynomialStep] falls.
 type Decay int
 
+// The decays.
 const (
 	InvSqrt     Decay = iota // η/t^{1/p}, with p = 2 the inverse square root: the horizon is not known
 	Const                    // η/T^{1/p} in all T rounds
@@ -119,6 +120,7 @@ func (p PolynomialStep) Validate() error {
 // Form is one of the shapes of a [ConditionedStep].
 type Form int
 
+// The forms.
 const (
 	Single   Form = iota // 1/(μ(t + 2κ))
 	Double               // 2/(μ(t + 1 + 4κ))

@@ -73,10 +73,8 @@ func (s Switching) Loss(round int, x []float64) float64 { return s.sign(round) *
 // Best is at the end of the axis against the sum of the signs.
 func (s Switching) Best(horizons []int) (points [][]float64, sums []float64) {
 	for _, n := range horizons {
-		sum, rest := 0.0, n%(2*s.Block) // whole pairs of blocks cancel
-		if sum = float64(rest); rest > s.Block {
-			sum = float64(2*s.Block - rest)
-		}
+		rest := n % (2 * s.Block) // whole pairs of blocks cancel
+		sum := float64(min(rest, 2*s.Block-rest))
 		u := make([]float64, s.Dim())
 		if sum > 0 {
 			u[0] = -s.Radius

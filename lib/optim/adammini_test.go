@@ -20,7 +20,7 @@ import (
 // One entry a block is Adam.
 func TestAdamMiniOfEntries(t *testing.T) {
 	g := noise(1, 10, 6)
-	got := respond(t, ready(0.1, ScaleByAdamMini{Blocks: func(p Param) (int, int) { return 0, 6 }}), g)
+	got := respond(t, ready(0.1, ScaleByAdamMini{Blocks: func(Param) (int, int) { return 0, 6 }}), g)
 	close(t, "updates", got, respond(t, Adam(0.1), g), 1e-12)
 }
 

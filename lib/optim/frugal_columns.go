@@ -1,6 +1,8 @@
 package optim
 
 import (
+	"slices"
+
 	"github.com/gomlx/compute/shapes"
 	"github.com/gomlx/gomlx/core/graph"
 
@@ -179,7 +181,7 @@ func (x indexed) down(c choice, tensors []*graph.Node) []*graph.Node {
 		}
 		t, axis := tensors[i], cut.axis
 		if axis == everything {
-			dims := append(t.Shape().Dimensions[:cut.param.Lead:cut.param.Lead], cut.size)
+			dims := slices.Concat(t.Shape().Dimensions[:cut.param.Lead], []int{cut.size})
 			t, axis = graph.Reshape(t, dims...), 0
 		}
 		out = append(out, take(t, c[len(out)], cut.param.Lead+axis))

@@ -43,7 +43,7 @@ func validateRank(method string, least int) error {
 	return c.join()
 }
 
-func (v SVD) split(params []Param, density float64, seed int64) splitter {
+func (v SVD) split(params []Param, density float64, _ int64) splitter {
 	mustBeMatrices(v, params)
 	return projected{cuts: shorterCuts(params, density, v.MinRank), frames: leading}
 }
@@ -95,7 +95,7 @@ func (p projected) memory(g *graph.Graph) State {
 	var out State
 	cuts, _ := p.used(nil)
 	for _, c := range cuts {
-		dims := append(c.param.Value.Shape().Dimensions[:c.param.Lead:c.param.Lead], c.r, c.size)
+		dims := slices.Concat(c.param.Value.Shape().Dimensions[:c.param.Lead], []int{c.r, c.size})
 		out = append(out, Var{c.param.Path, graph.Zeros(g, shapes.Make(c.param.Value.DType(), dims...))})
 	}
 	return out

@@ -127,7 +127,8 @@ func TestFrugalSplits(t *testing.T) {
 			a, b := low[path][k*n:(k+1)*n], rest[path][k*n:(k+1)*n]
 			for i := range n {
 				want := float64(g[k*n+i])
-				gap, product, size = gap+math.Pow(a[i]+b[i]-want, 2), product+a[i]*b[i], size+want*want
+				d := a[i] + b[i] - want
+				gap, product, size = gap+d*d, product+a[i]*b[i], size+want*want
 				if a[i] == 0 {
 					zeros++
 				}

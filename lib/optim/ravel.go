@@ -1,6 +1,8 @@
 package optim
 
 import (
+	"slices"
+
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/gomlx/core/graph"
 )
@@ -16,7 +18,7 @@ func Ravel(params []Param, values []*graph.Node) *graph.Node {
 	}
 	flat := make([]*graph.Node, len(values))
 	for i, v := range values {
-		dims := append(v.Shape().Clone().Dimensions[:params[i].Lead], params[i].Shape().Size())
+		dims := slices.Concat(v.Shape().Dimensions[:params[i].Lead], []int{params[i].Shape().Size()})
 		flat[i] = graph.ConvertDType(graph.Reshape(v, dims...), dtype)
 	}
 	return graph.Concatenate(flat, -1)

@@ -263,7 +263,7 @@ func TestSGDSaIAgainstPlainGo(t *testing.T) {
 // remeasured forgets its scales at every step: the mistake that the equivalence below must find.
 type remeasured struct{ ScaleByGSNR }
 
-func (r remeasured) Update(s *Step, updates []*graph.Node, state State) ([]*graph.Node, State) {
+func (r remeasured) Update(s *Step, updates []*graph.Node, _ State) ([]*graph.Node, State) {
 	return r.ScaleByGSNR.Update(s, updates, r.Init(s.Params))
 }
 

@@ -273,13 +273,13 @@ func TestNewtonSchulzInvSqrt(t *testing.T) {
 // Claims K1 and K2 on random matrices, and that a tall matrix is whitened as its transpose.
 func TestWhitenWide(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
-	var any, good, tall [][][]float64
+	var wide, good, tall [][][]float64
 	for range 5 {
-		any = append(any, rowsOf(normalMatrix(rng, 8, 16)))
+		wide = append(wide, rowsOf(normalMatrix(rng, 8, 16)))
 		good = append(good, rowsOf(spectrum(rng, 16, 3, 2.6, 2.2, 2, 1.7, 1.4, 1.2, 1)))
 		tall = append(tall, transposed(good[len(good)-1]))
 	}
-	for _, normed := range responses(t, rowWise, any...) {
+	for _, normed := range responses(t, rowWise, wide...) {
 		for row := range slices.Chunk(normed, 16) {
 			var mean, square float64
 			for _, v := range row {

@@ -17,7 +17,7 @@ func init() { subjects["sharpness"] = sharpness }
 // sharpness is a step of a method that looks for flat minima, in the setting of the SAF
 // notebook. The argument is the method: sgd, sam, saf or mesa. Their losses differ, and
 // there is nothing to agree on.
-func sharpness(ctx context.Context, b compute.Backend, method string) (subject, error) {
+func sharpness(_ context.Context, b compute.Backend, method string) (subject, error) {
 	model, err := nets.MLP("relu", 784, 128, 64, 10)
 	if err != nil {
 		return subject{}, err

@@ -136,7 +136,7 @@ func TestReasons(t *testing.T) {
 	}
 
 	picky := parabola(0)
-	picky.Objective = func(params, _ []*graph.Node) *graph.Node { panic(errors.New("this problem hosts nobody")) }
+	picky.Objective = func(_, _ []*graph.Node) *graph.Node { panic(errors.New("this problem hosts nobody")) }
 	if r, err = race.Run(context.Background(), b, race.Config{Problem: picky, Methods: []string{"sgd"}}); err != nil {
 		t.Fatal(err)
 	}
