@@ -149,9 +149,9 @@ func (c Certificate) Require() error {
 	case c.Certified:
 		return nil
 	case c.SpectralRadius >= 1:
-		return fmt.Errorf("game: Certificate: %w: the small-gain condition is infeasible: the spectral radius of diag(1/μ)L is %g, must be below 1", ErrUncertified, c.SpectralRadius)
+		return fmt.Errorf("game: Certificate: %w: the small-gain condition is infeasible: the spectral radius of diag(1/μ)L is %.9g, must be below 1", ErrUncertified, c.SpectralRadius)
 	default:
-		return fmt.Errorf("game: Certificate: %w: the margin at weights %v is %g, must be positive; other weights would do: the spectral radius of diag(1/μ)L is %g", ErrUncertified, c.Weights, c.Alpha, c.SpectralRadius)
+		return fmt.Errorf("game: Certificate: %w: the margin at weights %v is %.9g, must be positive; other weights would do: the spectral radius of diag(1/μ)L is %.9g", ErrUncertified, c.Weights, c.Alpha, c.SpectralRadius)
 	}
 }
 
@@ -199,7 +199,7 @@ func (c *Certificate) admitsEuler(h float64) error {
 		return err
 	}
 	if !(h > 0 && h < c.EulerStep) {
-		return fmt.Errorf("game: Certificate: the step is %g, must be between 0 and %g (both left out) to be certified", h, c.EulerStep)
+		return fmt.Errorf("game: Certificate: the step is %.9g, must be between 0 and %.9g (both left out) to be certified", h, c.EulerStep)
 	}
 	return nil
 }
@@ -213,7 +213,7 @@ func (c *Certificate) admitsRK4(h float64) error {
 		return err
 	}
 	if !(h > 0 && h <= c.RK4Step) {
-		return fmt.Errorf("game: Certificate: the step is %g, must be above 0 and at most %g to be certified", h, c.RK4Step)
+		return fmt.Errorf("game: Certificate: the step is %.9g, must be above 0 and at most %.9g to be certified", h, c.RK4Step)
 	}
 	return nil
 }

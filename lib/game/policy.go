@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 
 	"gonum.org/v1/gonum/floats"
 )
@@ -18,16 +19,18 @@ type PolicyGradient struct {
 
 // Descent is a run of policy gradient.
 type Descent struct {
-	Theta     [][]float64 // before the first step and after each
-	Norm      []float64   // of the pseudo-gradient there
-	Converged bool        // whether the last norm is below the tolerance
+	Theta [][]float64 // before the first step and after each
+	Norm  []float64   // of the pseudo-gradient there, in the logits
+	// Converged: the last norm is below Tolerance and that of the natural gradient below its root. The second condition is
+	// ours: the gradient in the logits also vanishes where policies have run away to single actions, the natural one does not.
+	Converged bool
 }
 
 // Steps taken.
 func (d Descent) Steps() int { return len(d.Theta) - 1 }
 
-// NPG is natural policy gradient, θ_i ← θ_i − η F_i⁺∇_i f_i for both players at once. It stops at the tolerance or after
-// MaxSteps, which Converged tells apart; where logits or policies leave the finite range it stops with [ErrNonFinite] and the
+// NPG is natural policy gradient, θ_i ← θ_i − η F_i⁺∇_i f_i for both players at once. It stops when it has converged or after
+// MaxSteps; where logits or policies leave the finite range it stops with [ErrNonFinite] and the
 // descent so far.
 func NPG(g *MarkovGame, start []float64, o PolicyGradient) (Descent, error) {
 	if err := o.Within.admitsEuler(o.Step); err != nil {
@@ -65,7 +68,7 @@ func descend(g *MarkovGame, start []float64, o PolicyGradient, natural bool) (De
 		return Descent{}, errors.Join(errs...)
 	}
 	var d Descent
-	gradient, theta := make([]float64, len(start)), append([]float64{}, start...)
+	theta, gradient, direction := slices.Clone(start), make([]float64, len(start)), make([]float64, len(start))
 	for k := 0; ; k++ {
 		if !finite(theta) {
 			return d, fmt.Errorf("game: PolicyGradient: step %d: θ is %w", k, ErrNonFinite)
@@ -73,18 +76,21 @@ func descend(g *MarkovGame, start []float64, o PolicyGradient, natural bool) (De
 		if err := g.PseudoGradient(gradient, theta); err != nil {
 			return d, err
 		}
-		d.Theta, d.Norm = append(d.Theta, append([]float64{}, theta...)), append(d.Norm, floats.Norm(gradient, 2))
-		if d.Converged = d.Norm[k] < o.Tolerance; d.Converged || k == o.MaxSteps {
+		policies, err := g.Policies(theta)
+		if err != nil {
+			return d, err
+		}
+		copy(direction, gradient)
+		naturalise(direction, policies)
+		d.Theta, d.Norm = append(d.Theta, slices.Clone(theta)), append(d.Norm, floats.Norm(gradient, 2))
+		d.Converged = d.Norm[k] < o.Tolerance && floats.Norm(direction, 2) < math.Sqrt(o.Tolerance)
+		if d.Converged || k == o.MaxSteps {
 			return d, nil
 		}
-		if natural {
-			policies, err := g.Policies(theta)
-			if err != nil {
-				return d, err
-			}
-			naturalise(gradient, policies)
+		if !natural {
+			copy(direction, gradient)
 		}
-		floats.AddScaled(theta, -o.Step, gradient)
+		floats.AddScaled(theta, -o.Step, direction)
 	}
 }
 
