@@ -246,6 +246,23 @@ func TestPseudospectrum(t *testing.T) {
 	}
 }
 
+// The limits are where the spectral radii pass 1.
+func TestStabilityLimits(t *testing.T) {
+	for _, h := range []*mat.Dense{mat.NewDense(2, 2, []float64{1, 10, .05, 1}), mat.NewDense(2, 2, []float64{1, 10, -2, 1}), mat.NewDense(2, 2, []float64{3, 1, 0, 1})} {
+		g := QuadraticGame{H: h, Blocks: []int{1, 1}}
+		values := must[[]complex128](t)(g.Eigenvalues())
+		euler, rk4, err := StabilityLimits(g)
+		if err != nil {
+			t.Fatal(err)
+		}
+		near(t, "radius at Euler's limit", EulerRadius(values, euler), 1, 1e-12)
+		near(t, "radius at RK4's limit", RK4Radius(values, rk4), 1, 1e-12)
+	}
+	if euler, rk4, err := StabilityLimits(MiniToy(1, 2)); euler != 0 || rk4 != 0 || err != nil {
+		t.Errorf("an unstable flow has limits %g and %g: %v", euler, rk4, err)
+	}
+}
+
 // The half disc of radius 2.616 is within the stability region of RK4, and none that is larger.
 func TestRK4Region(t *testing.T) {
 	worst := math.Inf(1)

@@ -11,25 +11,24 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// growth is P(z) = 1 + z + z²/2 + z³/6 + z⁴/24, the factor of a Runge–Kutta step.
+// growth is P, the factor of a Runge–Kutta step.
 func growth(z complex128) complex128 { return 1 + z*(1+z/2*(1+z/3*(1+z/4))) }
 
-// EulerRadius is the spectral radius of I − hH, the factor by which Euler's method shrinks errors in the long run.
-func EulerRadius(g QuadraticGame, h float64) (float64, error) {
-	return radius(g, func(l complex128) complex128 { return 1 - complex(h, 0)*l })
-}
-
-// RK4Radius is the spectral radius of P(−hH).
-func RK4Radius(g QuadraticGame, h float64) (float64, error) {
-	return radius(g, func(l complex128) complex128 { return growth(complex(-h, 0) * l) })
-}
-
-func radius(g QuadraticGame, factor func(complex128) complex128) (out float64, err error) {
-	values, err := g.Eigenvalues()
-	for _, l := range values {
-		out = math.Max(out, cmplx.Abs(factor(l)))
+// EulerRadius is the spectral radius of I − hH from the eigenvalues of H: the factor by which Euler's method shrinks errors in
+// the long run.
+func EulerRadius(eigenvalues []complex128, h float64) (radius float64) {
+	for _, l := range eigenvalues {
+		radius = math.Max(radius, cmplx.Abs(1-complex(h, 0)*l))
 	}
-	return out, err
+	return radius
+}
+
+// RK4Radius is the spectral radius of P(−hH) from the eigenvalues of H, with P(z) = 1 + z + z²/2 + z³/6 + z⁴/24.
+func RK4Radius(eigenvalues []complex128, h float64) (radius float64) {
+	for _, l := range eigenvalues {
+		radius = math.Max(radius, cmplx.Abs(growth(complex(-h, 0)*l)))
+	}
+	return radius
 }
 
 // Eigenvalues of H.
