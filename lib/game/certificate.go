@@ -81,6 +81,9 @@ func CertifyRegion(g Game, points [][]float64, weights []float64) (Certificate, 
 	if len(points) == 0 {
 		return Certificate{}, errors.New("game: CertifyRegion: there are no points, must be at least 1")
 	}
+	if _, err := blocksOf(g); err != nil {
+		return Certificate{}, err
+	}
 	all := make([]QuadraticGame, len(points))
 	var worst GameBounds
 	for k, x := range points {

@@ -16,8 +16,7 @@ type Trajectory struct{ X [][]float64 }
 
 // Norms are the distances to a point in the metric of one weight a coordinate's player; weights nil: Euclidean.
 func (t Trajectory) Norms(g Game, weights, from []float64) ([]float64, error) {
-	blocks := g.Players()
-	d, err := dimension(blocks)
+	blocks, err := blocksOf(g)
 	if err != nil {
 		return nil, err
 	}
@@ -28,10 +27,11 @@ func (t Trajectory) Norms(g Game, weights, from []float64) ([]float64, error) {
 	if err := validWeights(weights, len(blocks)); err != nil {
 		return nil, err
 	}
+	w := spread(weights, blocks)
+	d := len(w)
 	if len(from) != d {
 		return nil, fmt.Errorf("game: Norms: from has %d values, must have %d", len(from), d)
 	}
-	w := spread(weights, blocks)
 	out := make([]float64, len(t.X))
 	for k, x := range t.X {
 		if len(x) != d {
@@ -115,7 +115,10 @@ func (e ProjectedEuler) Run(g Game, start []float64, steps int) (Trajectory, err
 	if err := e.Within.admitsEuler(e.Step); err != nil {
 		return Trajectory{}, err
 	}
-	blocks := g.Players()
+	blocks, err := blocksOf(g)
+	if err != nil {
+		return Trajectory{}, err
+	}
 	weights := e.Weights
 	if weights == nil && e.Within != nil {
 		weights = e.Within.Weights
@@ -173,8 +176,12 @@ func (r RK4) Run(g Game, start []float64, steps int) (Trajectory, error) {
 
 // iterate runs a map from a start; the points are rows of one allocation.
 func iterate(method string, g Game, step float64, start []float64, steps int, advance func(next, x []float64) error) (Trajectory, error) {
-	d, err := dimension(g.Players())
-	if err == nil && len(start) != d {
+	blocks, err := blocksOf(g)
+	if err != nil {
+		return Trajectory{}, err
+	}
+	d, err := dimension(blocks)
+	if len(start) != d {
 		err = fmt.Errorf("game: %s: the start has %d values, must have %d", method, len(start), d)
 	}
 	if !(step > 0) || math.IsInf(step, 0) {

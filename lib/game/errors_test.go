@@ -181,6 +181,28 @@ func TestBadGames(t *testing.T) {
 	refuses(t, err, "1×0")
 	_, err = RandomFamily(0, 1, 1, nil)
 	refuses(t, err, "d is 0")
+	_, err = RandomFamily(2, 1, 1, nil)
+	refuses(t, err, "rng is nil")
+	_, err = LinearQuadratic(2, 1, 1, 1.5, nil)
+	refuses(t, err, "noise is 1.5")
+	_, err = Coupled(eye, nil, eye, eye)
+	refuses(t, err, "nil")
+	_, err = Family{}.At(1)
+	refuses(t, err, "nil")
+	_, err = Pseudospectrum(nil, nil, nil)
+	refuses(t, err, "nil")
+	for _, g := range []Game{nil, Natural{}, QuadraticGame{}, (*MarkovGame)(nil)} {
+		_, err = CertifyRegion(g, [][]float64{{0, 0}}, nil)
+		refuses(t, err)
+		_, err = ProjectedEuler{Step: 1}.Run(g, []float64{0, 0}, 1)
+		refuses(t, err)
+		_, err = RK4{Step: 1}.Run(g, []float64{0, 0}, 1)
+		refuses(t, err)
+		_, err = Trajectory{}.Norms(g, nil, nil)
+		refuses(t, err)
+	}
+	_, err = NPG(nil, nil, PolicyGradient{Step: 1})
+	refuses(t, err, "nil")
 }
 
 func TestBadMarkovGames(t *testing.T) {

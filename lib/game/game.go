@@ -27,6 +27,16 @@ var (
 	_ Game = Natural{}
 )
 
+// blocksOf is Players of a game that may be nil.
+func blocksOf(g Game) ([]int, error) {
+	if g == nil {
+		return nil, errors.New("game: the game is nil")
+	}
+	blocks := g.Players()
+	_, err := dimension(blocks)
+	return blocks, err
+}
+
 // dimension of a game; an error where its blocks are not sizes.
 func dimension(blocks []int) (d int, err error) {
 	if len(blocks) < 2 {
@@ -182,6 +192,9 @@ func (g QuadraticGame) InMetric(weights []float64) (*mat.Dense, error) {
 
 // Coupled is the two-player game [[Q1, toFirst], [toSecond, Q2]]: toFirst moves player 1's gradient with x_2.
 func Coupled(q1, q2, toFirst, toSecond mat.Matrix) (QuadraticGame, error) {
+	if q1 == nil || q2 == nil || toFirst == nil || toSecond == nil {
+		return QuadraticGame{}, errors.New("game: Coupled: a matrix is nil")
+	}
 	d1, c1 := q1.Dims()
 	d2, c2 := q2.Dims()
 	r12, c12 := toFirst.Dims()
@@ -251,6 +264,9 @@ func gaussian(d int, rng *rand.Rand) (*mat.Dense, error) {
 	if d < 1 {
 		return nil, fmt.Errorf("game: random matrix: d is %d, must be at least 1", d)
 	}
+	if rng == nil {
+		return nil, errors.New("game: random matrix: rng is nil")
+	}
 	g := mat.NewDense(d, d, nil)
 	g.Apply(func(_, _ int, _ float64) float64 { return rng.NormFloat64() }, g)
 	return g, nil
@@ -261,6 +277,9 @@ type Family struct{ Q1, Q2, ToFirst, ToSecond *mat.Dense }
 
 // At is the game at a λ.
 func (f Family) At(lambda float64) (QuadraticGame, error) {
+	if f.Q1 == nil || f.Q2 == nil || f.ToFirst == nil || f.ToSecond == nil {
+		return QuadraticGame{}, errors.New("game: Family: a matrix is nil")
+	}
 	var first, second mat.Dense
 	first.Scale(lambda, f.ToFirst)
 	second.Scale(lambda, f.ToSecond)
@@ -272,6 +291,9 @@ func (f Family) At(lambda float64) (QuadraticGame, error) {
 //
 // Source: the paper's LQ game, with d = 32, a = 10, b = 0.05.
 func LinearQuadratic(d int, a, b, noise float64, rng *rand.Rand) (Family, error) {
+	if !(noise >= 0 && noise <= 1) {
+		return Family{}, fmt.Errorf("game: LinearQuadratic: noise is %g, must be between 0 and 1", noise)
+	}
 	r, err := RandomOrthogonal(d, rng)
 	if err != nil {
 		return Family{}, err

@@ -38,6 +38,9 @@ func Coordination(scale float64) *MarkovGame {
 
 // Validate says all that is wrong with the game.
 func (g *MarkovGame) Validate() error {
+	if g == nil {
+		return errors.New("game: MarkovGame: the game is nil")
+	}
 	states := len(g.Start)
 	var errs []error
 	bad := func(format string, args ...any) {
@@ -93,6 +96,9 @@ func (g *MarkovGame) actions() [2]int {
 
 // Players implements [Game]: states × actions of each.
 func (g *MarkovGame) Players() []int {
+	if g == nil {
+		return nil
+	}
 	n := g.actions()
 	return []int{len(g.Start) * n[0], len(g.Start) * n[1]}
 }
@@ -100,6 +106,9 @@ func (g *MarkovGame) Players() []int {
 // Policies are π_i(a|s) of the logits: [player][state][action].
 func (g *MarkovGame) Policies(theta []float64) ([2][][]float64, error) {
 	var out [2][][]float64
+	if g == nil {
+		return out, errors.New("game: MarkovGame: the game is nil")
+	}
 	size := g.Players()
 	if len(theta) != size[0]+size[1] || len(theta) == 0 {
 		return out, fmt.Errorf("game: MarkovGame: θ has %d values, must have %d", len(theta), size[0]+size[1])

@@ -82,6 +82,9 @@ func firstExit(direction complex128) float64 {
 //
 // Source: Trefethen, Embree (2005), Spectra and Pseudospectra.
 func Pseudospectrum(j mat.Matrix, re, im []float64) ([][]float64, error) {
+	if j == nil {
+		return nil, errors.New("game: Pseudospectrum: the matrix is nil")
+	}
 	n, c := j.Dims()
 	if n != c || n == 0 {
 		return nil, fmt.Errorf("game: Pseudospectrum: the matrix is %d×%d, must be square", n, c)
