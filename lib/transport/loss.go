@@ -32,13 +32,12 @@ func minibatches(tasks, batch int) func(s *scan.Step) []*graph.Node {
 func loss(params, data []*graph.Node) *graph.Node {
 	a, logS, r := params[0], params[1], params[2]
 	x, y, eps := data[0], data[1], graph.InsertAxes(data[2], -1, -1)
-	s, turnedX, fromR := graph.Exp(logS), graph.InsertAxes(x, 2), graph.Sub(graph.InsertAxes(y, 2), graph.InsertAxes(r, 1))
+	s, fromR := graph.Exp(logS), graph.Sub(graph.InsertAxes(y, 2), graph.InsertAxes(r, 1))
 	var square *graph.Node // xᵀSx
 	if len(params) > 3 {
 		u := tangent(params[3])
-		turnedX = graph.Einsum("tbd,tkde->tbke", x, u)
 		fromR = graph.Einsum("tbkd,tkde->tbke", fromR, u)
-		square = graph.ReduceSum(graph.Mul(graph.Square(turnedX), graph.InsertAxes(s, 1)), -1)
+		square = graph.ReduceSum(graph.Mul(graph.Square(graph.Einsum("tbd,tkde->tbke", x, u)), graph.InsertAxes(s, 1)), -1)
 	} else {
 		square = graph.Einsum("tbd,tkd->tbk", graph.Square(x), s)
 	}
