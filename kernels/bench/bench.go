@@ -76,6 +76,7 @@ func All() []Benchmark {
 		{"saf-step", "a step of SAF on the MLP 784-128-64-10, batch 128, against one of plain SGD", "step", Ourselves, "sharpness saf", "sharpness sgd", 1.25, nil},
 		{"mesa-step", "the same of MESA", "step", Ourselves, "sharpness mesa", "sharpness sgd", 1.5, nil},
 		{"sam-step", "the same of SAM", "step", Ourselves, "sharpness sam", "sharpness sgd", 2.2, nil},
+		{"lightsb-step", "LightSB, 50 components in 16 dimensions, batch 128, Adam, all in one executable, against the same loss in lax.scan", "step", JAX, "lightsb", "lightsb_jax.py", 1, nil},
 		{"matching-balance", "Stochastic Balance, 100,000 arrivals of 20 edges each to 1,000 offline vertices, by the learner's Act and Learn, against a loop over NumPy's arrays", "arrival", NumPy, "matching", "matching_numpy.py", 0.05, nil},
 		{"descent", "100,000 rounds of optimistic mirror descent in 10 dimensions, 20 runs in one executable, against lax.scan under vmap", "game", JAX, "descent", "descent_jax.py", 1.5, nil},
 		{"descent-round", "a round of the same by itself in plain Go, which does not allocate", "round", Nobody, "descent-round", "", 5e-6, nil},

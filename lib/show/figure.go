@@ -124,7 +124,7 @@ func (f Figure) SVG() ([]byte, error) {
 		return nil, fmt.Errorf("show: Figure: %w", err)
 	}
 	// The font is measured as Liberation Sans; Arial and Helvetica are as wide, and nearly everywhere.
-	return bytes.ReplaceAll(out.Bytes(), []byte("font-family:Liberation Sans;"), []byte("font-family:Liberation Sans,Arial,Helvetica,sans-serif;")), nil
+	return bytes.ReplaceAll(joinDots(out.Bytes()), []byte("font-family:Liberation Sans;"), []byte("font-family:Liberation Sans,Arial,Helvetica,sans-serif;")), nil
 }
 
 // plot makes the panel's plot and adds its names to the legend.

@@ -174,7 +174,7 @@ func (l LightSB) FitEach(ctx context.Context, b compute.Backend, tasks []Task, s
 	if err != nil {
 		return nil, err
 	}
-	return t.Fit(ctx, tasks, seed)
+	return t.Fit(ctx, tasks, 0, seed)
 }
 
 // Trainer is a compiled [LightSB]: other samples of the same sizes, other ε, rates and starts need no other program.
@@ -216,8 +216,14 @@ func (l LightSB) prepare(tasks []Task) ([]Task, error) {
 	return filled, errors.Join(errs...)
 }
 
-// Fit trains as [LightSB.FitEach] does.
-func (t *Trainer) Fit(ctx context.Context, tasks []Task, seed uint64) ([]*Fit, error) {
+// Fit trains as [LightSB.FitEach] does, for a number of steps; 0: as compiled.
+func (t *Trainer) Fit(ctx context.Context, tasks []Task, steps int, seed uint64) ([]*Fit, error) {
+	if steps < 0 {
+		return nil, fmt.Errorf("transport: Trainer: steps is %d, must be at least 0", steps)
+	}
+	if steps == 0 {
+		steps = t.config.Steps
+	}
 	if len(tasks) != t.count {
 		return nil, fmt.Errorf("transport: Trainer: there are %d tasks, must be %d as compiled", len(tasks), t.count)
 	}
@@ -226,7 +232,7 @@ func (t *Trainer) Fit(ctx context.Context, tasks []Task, seed uint64) ([]*Fit, e
 		return nil, err
 	}
 	params, inputs, hyper := t.config.pack(filled, seed)
-	result, err := t.program.Run(ctx, params, inputs, hyper, t.config.Steps, int64(seed))
+	result, err := t.program.Run(ctx, params, inputs, hyper, steps, int64(seed))
 	if err != nil {
 		err = fmt.Errorf("transport: LightSB: %w", err)
 	}
