@@ -167,10 +167,12 @@ func (b *Bridge) normalizer(w *workspace, x []float64) float64 {
 
 // weights turns logits into weights that sum to 1.
 func weights(logits []float64) {
-	total := floats.LogSumExp(logits)
+	top, sum := floats.Max(logits), 0.0
 	for k, v := range logits {
-		logits[k] = math.Exp(v - total)
+		logits[k] = math.Exp(v - top)
+		sum += logits[k]
 	}
+	floats.Scale(1/sum, logits)
 }
 
 // LogPotential is log v(y) of each row.

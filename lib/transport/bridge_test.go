@@ -314,3 +314,15 @@ func TestTrainerWantsItsSizes(t *testing.T) {
 	require.NoError(t, err)
 	assert.Len(t, fits[0].Losses, 5)
 }
+
+func TestInnerLoopsDoNotAllocate(t *testing.T) {
+	b, x, _ := example(t)
+	b = turned(t, b, rotation(0.7))
+	w, m, g := b.workspace(), b.moment(0.5), make([]float64, 2)
+	row := x.RawRowView(0)
+	assert.Zero(t, testing.AllocsPerRun(100, func() {
+		b.potential(w, row)
+		b.normalizer(w, row)
+		b.drift(g, w, row, m)
+	}))
+}

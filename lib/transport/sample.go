@@ -96,29 +96,52 @@ func (b *Bridge) Drift(x *mat.Dense, t float64) (*mat.Dense, error) {
 		return nil, err
 	}
 	n, _ := x.Dims()
-	g := mat.NewDense(n, b.dim, nil)
+	g, m := mat.NewDense(n, b.dim, nil), b.moment(t)
 	inParallel(n, func(from, to int) {
 		w := b.workspace()
 		for i := from; i < to; i++ {
-			b.drift(g.RawRowView(i), w, x.RawRowView(i), t)
+			b.drift(g.RawRowView(i), w, x.RawRowView(i), m)
 		}
 	})
 	return g, nil
 }
 
-// drift puts g(x, t) into dst. In the basis of S, with z = x/(1−t), a component's log-weight is, but for what all share,
-// log α + Σ_d (s z² + 2ρz − uρ²)/(2ε(1+us)) − ½ log(1+us): no difference of terms in 1/s, which may be huge.
-func (b *Bridge) drift(dst []float64, w *workspace, x []float64, t float64) {
+// moment is what the drift at a time has in common for all x. In the basis of S, with z = x/(1−t) and u = t/(1−t), a
+// component's log-weight is, but for what all share,
+//
+//	log α + Σ_d (s z² + 2ρz − uρ²)/(2ε(1+us)) − ½ log(1+us)
+//
+// in which no terms in 1/s, which may be huge, cancel.
+type moment struct {
+	left   float64   // 1−t
+	shrink []float64 // 1/(1+us), K×D
+	bias   []float64 // of the log-weights, without x
+}
+
+func (b *Bridge) moment(t float64) moment {
 	u := t / (1 - t)
-	for k := range b.parts {
-		p := &b.parts[k]
-		p.rotate(w.turned, x)
-		e := p.LogAlpha
-		for d, v := range w.turned {
-			z, s, r := v/(1-t), p.s[d], p.rho[d]
-			e += (z*(s*z+2*r)-u*r*r)/(2*b.eps*(1+u*s)) - math.Log1p(u*s)/2
+	m := moment{1 - t, make([]float64, 0, len(b.parts)*b.dim), make([]float64, len(b.parts))}
+	for k, p := range b.parts {
+		m.bias[k] = p.LogAlpha
+		for d, s := range p.s {
+			m.shrink = append(m.shrink, 1/(1+u*s))
+			m.bias[k] -= u*p.rho[d]*p.rho[d]/(2*b.eps*(1+u*s)) + math.Log1p(u*s)/2
 		}
-		w.logits[k] = e
+	}
+	return m
+}
+
+// drift puts g(x, t) into dst.
+func (b *Bridge) drift(dst []float64, w *workspace, x []float64, m moment) {
+	for k := range b.parts {
+		p, shrink := &b.parts[k], m.shrink[k*b.dim:]
+		p.rotate(w.turned, x)
+		e := 0.0
+		for d, v := range w.turned {
+			z := v / m.left
+			e += z * (p.s[d]*z + 2*p.rho[d]) * shrink[d]
+		}
+		w.logits[k] = m.bias[k] + e/(2*b.eps)
 	}
 	weights(w.logits)
 	for d, v := range x {
@@ -128,14 +151,14 @@ func (b *Bridge) drift(dst []float64, w *workspace, x []float64, t float64) {
 		if weight == 0 {
 			continue
 		}
-		p := &b.parts[k]
+		p, shrink := &b.parts[k], m.shrink[k*b.dim:]
 		p.rotate(w.turned, x)
 		for d, v := range w.turned {
-			w.moved[d] = (p.s[d]*v/(1-t) + p.rho[d]) / (1 + u*p.s[d])
+			w.moved[d] = (p.s[d]*v/m.left + p.rho[d]) * shrink[d]
 		}
 		p.addBack(dst, weight, w.moved)
 	}
-	floats.Scale(1/(1-t), dst)
+	floats.Scale(1/m.left, dst)
 }
 
 // SampleSDE simulates the equation from x by Euler and Maruyama's scheme, x ← x + g dt + √(ε dt)·z at t = 0, dt, …, 1−dt
