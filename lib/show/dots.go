@@ -2,6 +2,7 @@ package show
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"regexp"
 	"strconv"
@@ -11,7 +12,7 @@ import (
 var dot = regexp.MustCompile(`^<path d="M([-0-9.e]+),([-0-9.e]+)A([-0-9.e]+),[-0-9.e]+ 0 1 1 [-0-9.e]+,[-0-9.e]+A[-0-9.,e]+ 0 1 1 [-0-9.,e]+Z" style="fill:(#[0-9A-F]{6})(;fill-opacity:([0-9.]+))?" />$`)
 
 // crowd is from how many points of one look in a row they are joined.
-const crowd = 50
+const crowd = 20
 
 // joinDots draws many points in a row that differ in place only as one path of dots with round ends, in some 15 bytes each:
 // they look the same, but where they overlap they are no darker.
@@ -45,13 +46,19 @@ func joinDots(svg []byte) []byte {
 		}
 		now := [3]string{string(m[3]), string(m[4]), string(m[6])}
 		x, errX := strconv.ParseFloat(string(m[1]), 64)
+		y, errY := strconv.ParseFloat(string(m[2]), 64)
 		r, errR := strconv.ParseFloat(now[0], 64)
-		if now != look || errX != nil || errR != nil {
+		if err := errors.Join(errX, errY, errR); err != nil { // the pattern lets numbers through that are none
+			flush()
+			out.Write(line)
+			continue
+		}
+		if now != look {
 			flush()
 			look = now
 		}
 		run = append(run, line)
-		fmt.Fprintf(&path, "M%.5g,%sh0", x-r, m[2])
+		fmt.Fprintf(&path, "M%.1f,%.1fh0", x-r, y)
 	}
 	flush()
 	return out.Bytes()

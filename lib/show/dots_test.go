@@ -31,6 +31,8 @@ func TestManyPointsAreOnePath(t *testing.T) {
 func TestDotsKeepTheirPlace(t *testing.T) {
 	line := `<path d="M12.5,3A2,2 0 1 1 8.5,3A2,2 0 1 1 12.5,3Z" style="fill:#010203" />` + "\n"
 	got := string(joinDots([]byte("<g>\n" + strings.Repeat(line, crowd) + "</g>\n")))
-	assert.Equal(t, "<g>\n"+`<path d="`+strings.Repeat("M10.5,3h0", crowd)+`" style="fill:none;stroke:#010203;stroke-width:4;stroke-linecap:round" />`+"\n</g>\n", got)
+	assert.Equal(t, "<g>\n"+`<path d="`+strings.Repeat("M10.5,3.0h0", crowd)+`" style="fill:none;stroke:#010203;stroke-width:4;stroke-linecap:round" />`+"\n</g>\n", got)
 	assert.Equal(t, line, string(joinDots([]byte(line))))
+	odd := strings.Replace(line, "M12.5", "M1-2", 1)
+	assert.Equal(t, odd, string(joinDots([]byte(odd))))
 }
