@@ -24,7 +24,7 @@ type Component struct {
 //
 // It does not change and may be used by several goroutines at once.
 //
-// Source: Korotin, Gushchin, Burnaev (2024), Light Schrödinger Bridge, section 3.
+// Source: Korotin, Gushchin, Burnaev (2024), Light Schrödinger Bridge.
 type Bridge struct {
 	dim   int
 	eps   float64
@@ -222,7 +222,7 @@ func (b *Bridge) LogPlan(x, y *mat.Dense) ([]float64, error) {
 // Loss is mean log c(x) − mean log v(y) over samples x of p0 and y of p1, which need not be paired. Over the whole
 // distributions, Loss minus that of the true bridge is KL(true plan ‖ this plan), which is that of the processes too.
 //
-// Source: Korotin, Gushchin, Burnaev (2024), Light Schrödinger Bridge, equation 14 and proposition 3.1.
+// Source: Korotin, Gushchin, Burnaev (2024), Light Schrödinger Bridge, the reformulation of the divergence.
 func (b *Bridge) Loss(x0, x1 *mat.Dense) (float64, error) {
 	logC, err0 := b.LogNormalizer(x0)
 	logV, err1 := b.LogPotential(x1)

@@ -16,7 +16,7 @@ import (
 //
 // Every S is below I then, which bridges in general need not be. A covariance that is diagonal gives a diagonal S.
 //
-// Source: Korotin, Gushchin, Burnaev (2024), Light Schrödinger Bridge, section 3; Gushchin et al. (2023), Building the Bridge
+// Source: Korotin, Gushchin, Burnaev (2024), Light Schrödinger Bridge; Gushchin et al. (2023), Building the Bridge
 // of Schrödinger, for such potentials.
 func FromClassicalPotential(weights []float64, means [][]float64, covs []mat.Symmetric, eps float64) (*Bridge, error) {
 	if len(weights) == 0 || len(means) != len(weights) || len(covs) != len(weights) {

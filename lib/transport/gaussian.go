@@ -58,7 +58,7 @@ type GaussianSolution struct {
 //
 //	S = C0^(-½) · ½((4 C0^½ C1 C0^½ + ε²I)^½ − εI) · C0^(-½),  R = m1 − S m0
 //
-// Source: Janati et al. (2020), Entropic Optimal Transport between Unbalanced Gaussian Measures has a Closed Form, theorem 1.
+// Source: Janati et al. (2020), Entropic Optimal Transport between Unbalanced Gaussian Measures has a Closed Form.
 func GaussianBridge(p0, p1 Normal, eps float64) (*GaussianSolution, error) {
 	dim := len(p0.Mean)
 	err := errors.Join(checkEpsilon("GaussianBridge", "eps", eps), p0.check("GaussianBridge: p0", dim), p1.check("GaussianBridge: p1", dim))

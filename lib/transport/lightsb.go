@@ -23,7 +23,7 @@ import (
 // from α = 1/K, from K samples of p1 as r, and from S = Scale·I. With Full also the eigenvectors of S are learned, from
 // random ones, by steps within the orthogonal matrices; the paper's code maps an unconstrained matrix to them.
 //
-// Source: Korotin, Gushchin, Burnaev (2024), Light Schrödinger Bridge, Algorithm 1 and appendix on hyper-parameters.
+// Source: Korotin, Gushchin, Burnaev (2024), Light Schrödinger Bridge; defaults are those of the authors' code.
 type LightSB struct {
 	Components int     // K, at least 1; default 50
 	Epsilon    float64 // ε > 0, the variance of the diffusion; no default

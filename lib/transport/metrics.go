@@ -64,7 +64,7 @@ func BuresWasserstein2(a, b Normal) (float64, error) {
 //
 // variance is Var p1, the trace of its covariance, and positive.
 //
-// Source: Gushchin et al. (2023), Building the Bridge of Schrödinger, section 5.
+// Source: Gushchin et al. (2023), Building the Bridge of Schrödinger.
 func ConditionalBWUVP(plan, truth Plan, x *mat.Dense, variance float64) (float64, error) {
 	err := checkSamples("ConditionalBWUVP", "x", x, 0)
 	if !(variance > 0) || math.IsInf(variance, 1) {

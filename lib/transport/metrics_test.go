@@ -77,6 +77,7 @@ func TestSinkhorn(t *testing.T) {
 	p, err := Sinkhorn(x, y, 0.5, 0)
 	require.NoError(t, err)
 	assert.Less(t, p.Gap, 1e-9)
+	assert.Less(t, p.Sweeps, 500)
 	columns := make([]float64, 150)
 	for i := range 200 {
 		for j := range 150 {

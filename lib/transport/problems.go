@@ -45,7 +45,7 @@ type MixtureBenchmark struct {
 // NewMixtureBenchmark puts `components` Gaussians N(μ_k, I) of equal weight in the place of the classical potential, with μ_k
 // at distance 5 from 0 in random directions of the seed. It imitates the published benchmark, whose files it does not use.
 //
-// Source: Gushchin et al. (2023), Building the Bridge of Schrödinger, section 4.
+// Source: Gushchin et al. (2023), Building the Bridge of Schrödinger.
 func NewMixtureBenchmark(dim, components int, eps float64, seed uint64) (*MixtureBenchmark, error) {
 	if dim < 1 || components < 1 {
 		return nil, fmt.Errorf("transport: NewMixtureBenchmark: dim is %d and components is %d, must both be at least 1", dim, components)

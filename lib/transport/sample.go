@@ -86,7 +86,7 @@ func (b *Bridge) SampleBridge(x *mat.Dense, steps int, rng *rand.Rand) ([]*mat.D
 //
 // with ω the components' weights given X_t = x. At t = 0 it is E[y|x] − x.
 //
-// Source: Korotin, Gushchin, Burnaev (2024), Light Schrödinger Bridge, proposition 3.3.
+// Source: Korotin, Gushchin, Burnaev (2024), Light Schrödinger Bridge.
 func (b *Bridge) Drift(x *mat.Dense, t float64) (*mat.Dense, error) {
 	err := checkSamples("Drift", "x", x, b.dim)
 	if !(t >= 0 && t < 1) {

@@ -15,12 +15,14 @@ type SinkhornPlan struct {
 	x, y *mat.Dense
 	f, g []float64 // log-potentials: π_ij = exp(f_i + g_j − C_ij)/(nm)
 	eps  float64
+	// Sweeps done.
+	Sweeps int
 	// Gap is the largest error of a row's sum, relative to 1/n: 0 at convergence.
 	Gap float64
 }
 
 // Sinkhorn solves discrete entropic optimal transport between the rows of x and of y, with cost ½‖x−y‖² and entropy eps,
-// by sweeps over both log-potentials (0: 500):
+// by at most so many sweeps over both log-potentials (0: 500), fewer where nothing moves any more:
 //
 //	f_i ← −LSE_j(g_j − C_ij − log m),  g_j ← −LSE_i(f_i − C_ij − log n),  C = ½‖x−y‖²/ε
 //
@@ -44,14 +46,19 @@ func Sinkhorn(x, y *mat.Dense, eps float64, sweeps int) (*SinkhornPlan, error) {
 	p := &SinkhornPlan{x: x, y: y, f: make([]float64, n), g: make([]float64, m), eps: eps}
 	cost := p.costs()
 	transposed := mat.DenseCopyOf(cost.T())
-	for range sweeps {
-		half(p.f, p.g, cost)
+	next := make([]float64, n)
+	half(p.f, p.g, cost)
+	for p.Sweeps < sweeps {
 		half(p.g, p.f, transposed)
-	}
-	row := make([]float64, n)
-	half(row, p.g, cost)
-	for i := range row {
-		p.Gap = math.Max(p.Gap, math.Abs(math.Expm1(p.f[i]-row[i])))
+		half(next, p.g, cost)
+		p.Sweeps, p.Gap = p.Sweeps+1, 0
+		for i, f := range next {
+			p.Gap = math.Max(p.Gap, math.Abs(math.Expm1(p.f[i]-f)))
+		}
+		if p.Gap < 1e-12 {
+			break
+		}
+		p.f, next = next, p.f
 	}
 	return p, nil
 }
