@@ -177,7 +177,7 @@ func weights(logits []float64) {
 
 // LogPotential is log v(y) of each row.
 func (b *Bridge) LogPotential(y *mat.Dense) ([]float64, error) {
-	if err := checkSamples("LogPotential", "y", y, b.dim); err != nil {
+	if err := b.checkSamples("LogPotential", "y", y); err != nil {
 		return nil, err
 	}
 	return b.each(y, b.potential), nil
@@ -185,7 +185,7 @@ func (b *Bridge) LogPotential(y *mat.Dense) ([]float64, error) {
 
 // LogNormalizer is log c(x) of each row.
 func (b *Bridge) LogNormalizer(x *mat.Dense) ([]float64, error) {
-	if err := checkSamples("LogNormalizer", "x", x, b.dim); err != nil {
+	if err := b.checkSamples("LogNormalizer", "x", x); err != nil {
 		return nil, err
 	}
 	return b.each(x, b.normalizer), nil
@@ -205,7 +205,7 @@ func (b *Bridge) each(x *mat.Dense, f func(*workspace, []float64) float64) []flo
 
 // LogPlan is log π(y|x) of each pair of rows: ⟨x, y⟩/ε + log v(y) − log c(x). x and y have the same number of rows.
 func (b *Bridge) LogPlan(x, y *mat.Dense) ([]float64, error) {
-	err := errors.Join(checkSamples("LogPlan", "x", x, b.dim), checkSamples("LogPlan", "y", y, b.dim))
+	err := errors.Join(b.checkSamples("LogPlan", "x", x), b.checkSamples("LogPlan", "y", y))
 	if err == nil && x.RawMatrix().Rows != y.RawMatrix().Rows {
 		err = fmt.Errorf("transport: LogPlan: y has %d rows, must have %d like x", y.RawMatrix().Rows, x.RawMatrix().Rows)
 	}
@@ -234,7 +234,7 @@ func (b *Bridge) Loss(x0, x1 *mat.Dense) (float64, error) {
 
 // Weights are w(x), the probabilities of the components of π(y|x).
 func (b *Bridge) Weights(x []float64) ([]float64, error) {
-	if err := checkPoint("Weights", x, b.dim); err != nil {
+	if err := b.checkPoint("Weights", x); err != nil {
 		return nil, err
 	}
 	w := b.workspace()
@@ -245,7 +245,7 @@ func (b *Bridge) Weights(x []float64) ([]float64, error) {
 
 // ConditionalMoments are mean and covariance of π(y|x).
 func (b *Bridge) ConditionalMoments(x []float64) (Normal, error) {
-	if err := checkPoint("ConditionalMoments", x, b.dim); err != nil {
+	if err := b.checkPoint("ConditionalMoments", x); err != nil {
 		return Normal{}, err
 	}
 	w := b.workspace()

@@ -326,3 +326,27 @@ func TestInnerLoopsDoNotAllocate(t *testing.T) {
 		b.drift(g, w, row, m)
 	}))
 }
+
+func TestNonFiniteLossKeepsTheLastBridge(t *testing.T) {
+	_, x, y := example(t)
+	fit, err := LightSB{Components: 2, Epsilon: 1, Rate: 1e200, Steps: 50}.Fit(context.Background(), backend.ForTest(t), x, y, 0)
+	require.ErrorIs(t, err, scan.ErrNonFinite)
+	require.NotNil(t, fit)
+	assert.Equal(t, scan.NonFinite, fit.Status)
+	assert.NotNil(t, fit.Bridge)
+}
+
+func TestBridgeThatNobodyMade(t *testing.T) {
+	_, x, _ := example(t)
+	var b Bridge
+	_, errPlan := b.SamplePlan(x, online.Seeded(0, "test"))
+	_, errDrift := b.Drift(x, 0)
+	_, errLoss := b.Loss(x, x)
+	_, errMoments := b.ConditionalMoments(nil)
+	_, errGauss := b.GaussianLoss(line(0, 1), line(0, 1))
+	_, errNaN := BuresWasserstein2(line(0, math.NaN()), line(0, 1))
+	for _, err := range []error{errPlan, errDrift, errLoss, errMoments, errGauss} {
+		assert.ErrorContains(t, err, "the bridge has 0 components")
+	}
+	assert.ErrorContains(t, errNaN, "the covariance is NaN at (0, 0)")
+}

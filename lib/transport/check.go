@@ -36,6 +36,28 @@ func checkSamples(where, name string, x *mat.Dense, dim int) error {
 	return nil
 }
 
+// made is an error for a bridge that NewBridge did not make.
+func (b *Bridge) made(where string) error {
+	if b == nil || len(b.parts) == 0 {
+		return fmt.Errorf("transport: %s: the bridge has 0 components, must have at least 1: make it by NewBridge", where)
+	}
+	return nil
+}
+
+func (b *Bridge) checkSamples(where, name string, x *mat.Dense) error {
+	if err := b.made(where); err != nil {
+		return err
+	}
+	return checkSamples(where, name, x, b.dim)
+}
+
+func (b *Bridge) checkPoint(where string, x []float64) error {
+	if err := b.made(where); err != nil {
+		return err
+	}
+	return checkPoint(where, x, b.dim)
+}
+
 func checkPoint(where string, x []float64, dim int) error {
 	if len(x) != dim {
 		return fmt.Errorf("transport: %s: x has %d numbers, must have %d", where, len(x), dim)

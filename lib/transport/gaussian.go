@@ -41,6 +41,11 @@ func (n Normal) check(where string, dim int) error {
 		if math.IsNaN(v) || math.IsInf(v, 0) {
 			return fmt.Errorf("transport: %s: the mean is %g at %d, must be finite", where, v, d)
 		}
+		for e := range dim {
+			if v := n.Cov.At(d, e); math.IsNaN(v) || math.IsInf(v, 0) {
+				return fmt.Errorf("transport: %s: the covariance is %g at (%d, %d), must be finite", where, v, d, e)
+			}
+		}
 	}
 	return nil
 }
@@ -111,6 +116,9 @@ func FitGaussian(x0, x1 *mat.Dense, eps float64) (*Bridge, error) {
 
 // single returns the only component.
 func (b *Bridge) single(where string, p0, p1 Normal) (*part, error) {
+	if err := b.made(where); err != nil {
+		return nil, err
+	}
 	err := errors.Join(p0.check(where+": p0", b.dim), p1.check(where+": p1", b.dim))
 	if len(b.parts) != 1 {
 		err = errors.Join(err, fmt.Errorf("transport: %s: the bridge has %d components, must have 1", where, len(b.parts)))

@@ -12,7 +12,7 @@ import (
 
 // SamplePlan draws y ~ π(·|x) for each row of x, exactly and in one shot: a component k ~ w(x), then N(r_k + S_k x, ε S_k).
 func (b *Bridge) SamplePlan(x *mat.Dense, rng *rand.Rand) (*mat.Dense, error) {
-	if err := errors.Join(checkSamples("SamplePlan", "x", x, b.dim), checkRand("SamplePlan", rng)); err != nil {
+	if err := errors.Join(b.checkSamples("SamplePlan", "x", x), checkRand("SamplePlan", rng)); err != nil {
 		return nil, err
 	}
 	n, _ := x.Dims()
@@ -88,7 +88,7 @@ func (b *Bridge) SampleBridge(x *mat.Dense, steps int, rng *rand.Rand) ([]*mat.D
 //
 // Source: Korotin, Gushchin, Burnaev (2024), Light Schrödinger Bridge.
 func (b *Bridge) Drift(x *mat.Dense, t float64) (*mat.Dense, error) {
-	err := checkSamples("Drift", "x", x, b.dim)
+	err := b.checkSamples("Drift", "x", x)
 	if !(t >= 0 && t < 1) {
 		err = errors.Join(err, fmt.Errorf("transport: Drift: t is %g, must be in [0, 1)", t))
 	}
@@ -164,7 +164,7 @@ func (b *Bridge) drift(dst []float64, w *workspace, x []float64, m moment) {
 // SampleSDE simulates the equation from x by Euler and Maruyama's scheme, x ← x + g dt + √(ε dt)·z at t = 0, dt, …, 1−dt
 // with dt = 1/steps. The result has steps+1 matrices shaped like x, the first is x.
 func (b *Bridge) SampleSDE(x *mat.Dense, steps int, rng *rand.Rand) ([]*mat.Dense, error) {
-	if err := errors.Join(checkSamples("SampleSDE", "x", x, b.dim), checkSteps("SampleSDE", steps), checkRand("SampleSDE", rng)); err != nil {
+	if err := errors.Join(b.checkSamples("SampleSDE", "x", x), checkSteps("SampleSDE", steps), checkRand("SampleSDE", rng)); err != nil {
 		return nil, err
 	}
 	path := []*mat.Dense{mat.DenseCopyOf(x)}
