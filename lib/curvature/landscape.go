@@ -53,77 +53,22 @@ func (l Landscape) Sharpness(b compute.Backend, rho float64) (SharpnessAt, error
 	return SharpnessAt{number(v[0]), number(v[1]), number(v[2])}, nil
 }
 
-// TopEigenvalue is the Hessian's eigenvalue of largest modulus by power iteration.
-type TopEigenvalue struct {
-	Value    float64   // vᵀHv of the last unit vector v
-	Residual float64   // ‖Hv − Value·v‖: an eigenvalue lies within it
-	Path     []float64 // vᵀHv at each iteration
-}
-
-// TopEigenvalue runs iterations of v ← Hv/‖Hv‖ from a normal random vector of the seed, each one product of Hessian and
-// vector. It is the eigenvalue of largest modulus that is found: early in training that may be a negative one.
+// TopEigenvalue is [PowerIteration] with the Hessian, for exactly that many iterations, each one product, from a normal random
+// vector of the seed. It is the eigenvalue of largest modulus that is found: early in training that may be a negative one.
 func (l Landscape) TopEigenvalue(ctx context.Context, b compute.Backend, iterations int, seed uint64) (TopEigenvalue, error) {
 	if iterations < 1 {
 		return TopEigenvalue{}, fmt.Errorf("curvature: Landscape: TopEigenvalue: iterations is %d, must be at least 1", iterations)
 	}
-	rng := rand.New(rand.NewPCG(seed, 0x746f70))
-	var v [][]float64
-	for _, path := range l.paths() {
-		part := make([]float64, l.Params[path].Shape().Size())
-		for j := range part {
-			part[j] = rng.NormFloat64()
-		}
-		v = append(v, part)
-	}
-	return l.powerIteration(ctx, b, iterations, v)
-}
-
-func (l Landscape) powerIteration(ctx context.Context, b compute.Backend, iterations int, start [][]float64) (TopEigenvalue, error) {
-	var v []any
-	for i, path := range l.paths() {
-		v = append(v, like(l.Params[path], start[i]))
-	}
-	n := len(v)
-	call, err := l.measure(b, "TopEigenvalue", v, func(loss Loss, params, v []*graph.Node) []*graph.Node {
-		unit := each(v, graph.Reciprocal(graph.Sqrt(dot(v, v))))
-		product := HessianVector(loss, params, unit)
-		value := dot(unit, product)
-		var rest []*graph.Node
-		for i := range unit {
-			rest = append(rest, graph.Sub(product[i], graph.Mul(unit[i], value)))
-		}
-		return append(product, value, graph.Sqrt(dot(rest, rest)))
-	})
+	op, err := l.Hessian(b, ProductConfig{})
 	if err != nil {
 		return TopEigenvalue{}, err
 	}
-	var out TopEigenvalue
-	for range iterations {
-		if err := ctx.Err(); err != nil {
-			return out, err
-		}
-		next, err := call(v...)
-		if err != nil {
-			return out, err
-		}
-		out.Value, out.Residual = number(next[n]), number(next[n+1])
-		out.Path = append(out.Path, out.Value)
-		if math.IsNaN(out.Value) {
-			return out, fmt.Errorf("curvature: Landscape: TopEigenvalue: NaN at iteration %d: the Hessian is not finite, or the product vanished", len(out.Path))
-		}
-		for i := range v {
-			v[i] = next[i]
-		}
+	rng := rand.New(rand.NewPCG(seed, 0x746f70))
+	start := make([]float64, op.Dim)
+	for i := range start {
+		start[i] = rng.NormFloat64()
 	}
-	return out, nil
-}
-
-func each(v []*graph.Node, by *graph.Node) []*graph.Node {
-	out := make([]*graph.Node, len(v))
-	for i := range v {
-		out[i] = graph.Mul(v[i], by)
-	}
-	return out
+	return PowerIteration(ctx, op, PowerConfig{Tolerance: -1, Iterations: iterations, Start: start})
 }
 
 // Surface is the loss on a grid around the weights.
@@ -208,44 +153,71 @@ func filterDirection(w *tensors.Tensor, rng *rand.Rand) *tensors.Tensor {
 
 func (l Landscape) paths() []string { return slices.Sorted(maps.Keys(l.Params)) }
 
-// measure compiles build for the weights, the data and further arguments, and returns a function that calls it with such
-// arguments.
+// of is the loss on given data.
+func (l Landscape) of(data []*graph.Node) Loss {
+	return func(params []*graph.Node) *graph.Node {
+		v := l.Loss(params, data)
+		if v.Rank() != 0 {
+			panic(fmt.Errorf("the loss is %s, must be a scalar", v.Shape()))
+		}
+		return v
+	}
+}
+
+// measure is [measure] of the loss.
 func (l Landscape) measure(b compute.Backend, who string, further []any, build func(loss Loss, params, further []*graph.Node) []*graph.Node) (func(...any) ([]*tensors.Tensor, error), error) {
-	if l.Loss == nil || len(l.Params) == 0 {
-		return nil, fmt.Errorf("curvature: Landscape: %s: Loss and Params must be set", who)
+	who = "Landscape: " + who
+	if l.Loss == nil {
+		return nil, fmt.Errorf("curvature: %s: Loss must be set", who)
 	}
-	var fixed []any
-	dtype := dtypes.InvalidDType
-	for _, path := range l.paths() {
-		p := l.Params[path]
+	return measure(b, who, l.Params, l.Data, further, func(params, data, further []*graph.Node) []*graph.Node {
+		return build(l.of(data), params, further)
+	})
+}
+
+// validParams returns the type of parameters that can be measured.
+func validParams(who string, params scan.Vars) (dtypes.DType, error) {
+	dtype, entries := dtypes.InvalidDType, 0
+	for _, path := range slices.Sorted(maps.Keys(params)) {
+		p := params[path]
 		if p == nil || p.DType() != dtypes.Float32 && p.DType() != dtypes.Float64 || dtype != dtypes.InvalidDType && p.DType() != dtype {
-			return nil, fmt.Errorf("curvature: Landscape: %s: parameter %q must be float32 or float64 like the others", who, path)
+			return dtype, fmt.Errorf("curvature: %s: parameter %q must be float32 or float64 like the others", who, path)
 		}
-		dtype = p.DType()
-		fixed = append(fixed, p)
+		dtype, entries = p.DType(), entries+p.Shape().Size()
 	}
-	n, m := len(fixed), len(further)
-	for _, d := range l.Data {
-		fixed = append(fixed, d)
+	if entries == 0 {
+		return dtype, fmt.Errorf("curvature: %s: Params must be set, with at least one entry", who)
 	}
+	return dtype, nil
+}
+
+// measure compiles build for weights, data and further arguments, and returns a function that calls it with such
+// arguments.
+func measure(b compute.Backend, who string, params scan.Vars, data []*tensors.Tensor, further []any, build func(params, data, further []*graph.Node) []*graph.Node) (func(...any) ([]*tensors.Tensor, error), error) {
+	if _, err := validParams(who, params); err != nil {
+		return nil, err
+	}
+	var weights, rest []any
+	for _, path := range slices.Sorted(maps.Keys(params)) {
+		weights = append(weights, params[path])
+	}
+	for i, d := range data {
+		if d == nil {
+			return nil, fmt.Errorf("curvature: %s: Data[%d] is nil", who, i)
+		}
+		rest = append(rest, d)
+	}
+	n, m := len(weights), len(further)
 	exec, err := graph.NewExec(b, func(in []*graph.Node) []*graph.Node {
-		data := in[n+m:]
-		loss := func(params []*graph.Node) *graph.Node {
-			v := l.Loss(params, data)
-			if v.Rank() != 0 {
-				panic(fmt.Errorf("the loss is %s, must be a scalar", v.Shape()))
-			}
-			return v
-		}
-		return build(loss, in[:n], in[n:n+m])
+		return build(in[:n], in[n+m:], in[n:n+m])
 	})
 	if err != nil {
-		return nil, fmt.Errorf("curvature: Landscape: %s: %w", who, err)
+		return nil, fmt.Errorf("curvature: %s: %w", who, err)
 	}
 	return func(further ...any) ([]*tensors.Tensor, error) {
-		out, err := exec.Call(slices.Concat(fixed[:n], further, fixed[n:])...)
+		out, err := exec.Call(slices.Concat(weights, further, rest)...)
 		if err != nil {
-			return nil, fmt.Errorf("curvature: Landscape: %s: %w", who, err)
+			return nil, fmt.Errorf("curvature: %s: %w", who, err)
 		}
 		return out, nil
 	}, nil

@@ -13,12 +13,13 @@ import (
 	"github.com/hindsight-go/hindsight/lib/scan"
 )
 
-// small is a network of nine weights, tanh and half the mean square error on four examples, whose curvature was computed
-// in float64 by another program.
-func small() Landscape {
-	return Landscape{
-		Loss: func(p, data []*graph.Node) *graph.Node {
-			f := graph.MatMul(graph.Tanh(graph.MatMul(data[0], p[0])), p[1])
+// smallNetwork is a network of nine weights on four examples, whose curvature was computed in float64 by another program.
+func smallNetwork(activation func(*graph.Node) *graph.Node) Network {
+	return Network{
+		Outputs: func(p, data []*graph.Node) *graph.Node {
+			return graph.MatMul(activation(graph.MatMul(data[0], p[0])), p[1])
+		},
+		Loss: func(f *graph.Node, data []*graph.Node) *graph.Node {
 			return graph.MulScalar(graph.ReduceAllMean(graph.Square(graph.Sub(f, data[1]))), 0.5)
 		},
 		Params: scan.Vars{
@@ -32,50 +33,14 @@ func small() Landscape {
 	}
 }
 
+// small is its loss, with tanh: half the mean square error.
+func small() Landscape { return smallNetwork(graph.Tanh).Landscape() }
+
 func within(t *testing.T, what string, got, want, tolerance float64) {
 	t.Helper()
 	if !(math.Abs(got-want) <= tolerance) {
 		t.Errorf("%s is %.12g, want %.12g", what, got, want)
 	}
-}
-
-func TestHessianVector(t *testing.T) {
-	l := small()
-	v := [][]float64{{1, 0, -1, .5, .5, 0}, {.2, -1, 1}}
-	call, err := l.measure(backend.ForTest(t), "test", []any{like(l.Params["w1"], v[0]), like(l.Params["w2"], v[1])},
-		HessianVector)
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := call(like(l.Params["w1"], v[0]), like(l.Params["w2"], v[1]))
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := []float64{0.3326851672, -0.711549316, 0.5094036994, -0.398948476, 0.1785649355, -0.0106803168, 0.5572144913, -0.3017458449, 0.2025360176}
-	for i, got := range append(numbers(out[0]), numbers(out[1])...) {
-		within(t, "Hv", got, want[i], 1e-10)
-	}
-}
-
-// Rayleigh quotients from the vector of ones.
-func TestTopEigenvalue(t *testing.T) {
-	b := backend.ForTest(t)
-	ones := [][]float64{{1, 1, 1, 1, 1, 1}, {1, 1, 1}}
-	e, err := small().powerIteration(context.Background(), b, 20, ones)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for k, want := range map[int]float64{1: 0.303305333162, 2: 0.446438087832, 5: 0.976526581991, 10: 0.995841596387, 20: 0.995846903071} {
-		within(t, "Rayleigh quotient", e.Path[k-1], want, 1e-11)
-	}
-	if e.Residual > 1e-4 {
-		t.Errorf("residual %g", e.Residual)
-	}
-	e, err = small().TopEigenvalue(context.Background(), b, 40, 1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	within(t, "largest eigenvalue", e.Value, 0.9958469031, 1e-8)
 }
 
 // On ½·4·x² at x = 0.5: R = 0.105, to first order ρ‖∇L‖ = 0.1.
@@ -134,7 +99,7 @@ func TestLandscapeErrors(t *testing.T) {
 		"iterations is 0, must be at least 1": func() error { _, err := l.TopEigenvalue(ctx, b, 0, 1); return err },
 		"points is 1 and span 1":              func() error { _, err := l.Surface(ctx, b, 1, 1, 1); return err },
 		"points is 3 and span NaN":            func() error { _, err := l.Surface(ctx, b, 3, math.NaN(), 1); return err },
-		"Loss and Params must be set":         func() error { _, err := (Landscape{}).Sharpness(b, 1); return err },
+		"Loss must be set":                    func() error { _, err := (Landscape{}).Sharpness(b, 1); return err },
 		`parameter "w2" must be float32`:      func() error { _, err := mixed.Sharpness(b, 1); return err },
 		"must be a scalar":                    func() error { _, err := vector.Sharpness(b, 1); return err },
 	} {
