@@ -35,13 +35,6 @@ type ProductConfig struct {
 	Step float64
 }
 
-func (c ProductConfig) valid(who string) error {
-	if c.Way < Automatic || c.Way > Differences || !(c.Step >= 0) || math.IsInf(c.Step, 0) {
-		return fmt.Errorf("curvature: %s: Way is %d and Step %g, must be one of Automatic, Autodiff and Differences, and not negative", who, c.Way, c.Step)
-	}
-	return nil
-}
-
 // Hessian is the loss's Hessian at the weights. A vector's entries are those of the parameters in the order of their sorted
 // paths, each row by row. It costs two to four gradients a product, in one compiled graph.
 //

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 
@@ -100,7 +101,7 @@ func TestHessian(t *testing.T) {
 	s := spectrum(t, h)
 	within(t, "trace", s.Trace, smallTrace, 1e-14)
 	within(t, "Frobenius norm", s.Frobenius, smallFrobenius, 1e-14)
-	floats.Reverse(s.Eigenvalues)
+	slices.Reverse(s.Eigenvalues)
 	all(t, "eigenvalue", s.Eigenvalues, smallE, 1e-10)
 	for i, want := range smallD {
 		within(t, "diagonal", h.At(i, i), want, 1e-10)

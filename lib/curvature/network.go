@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/gomlx/core/graph"
@@ -193,7 +194,7 @@ func SpectrumOf(a mat.Symmetric) (Spectrum, error) {
 		return Spectrum{}, fmt.Errorf("curvature: SpectrumOf: the eigenvalues of a %d×%d matrix did not converge", n, n)
 	}
 	values := eigen.Values(nil)
-	floats.Reverse(values)
+	slices.Reverse(values)
 	return Spectrum{Trace: mat.Trace(a), Frobenius: mat.Norm(a, 2), Eigenvalues: values}, nil
 }
 

@@ -363,8 +363,14 @@ func StepTimes(ctx context.Context, rounds int, trainers ...*SharpnessTrainer) (
 
 // Landscape is the loss of a classifier on given examples around its weights, to measure.
 func (m Model) Landscape(params scan.Vars, d *data.Dataset) curvature.Landscape {
-	return curvature.Landscape{
+	return m.Network(params, d).Landscape()
+}
+
+// Network is a classifier on given examples around its weights: its logits, and [CrossEntropy].
+func (m Model) Network(params scan.Vars, d *data.Dataset) curvature.Network {
+	return curvature.Network{
 		Params: params, Data: []*tensors.Tensor{d.Features(), d.LabelTensor()},
-		Loss: func(p, data []*graph.Node) *graph.Node { return CrossEntropy(m.Apply(p, data[0]), data[1]) },
+		Outputs: func(p, data []*graph.Node) *graph.Node { return m.Apply(p, data[0]) },
+		Loss:    func(logits *graph.Node, data []*graph.Node) *graph.Node { return CrossEntropy(logits, data[1]) },
 	}
 }

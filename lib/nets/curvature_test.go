@@ -1,0 +1,178 @@
+package nets
+
+import (
+	"maps"
+	"math"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+	"gonum.org/v1/gonum/floats"
+	"gonum.org/v1/gonum/mat"
+
+	"github.com/hindsight-go/hindsight/lib/backend"
+	"github.com/hindsight-go/hindsight/lib/curvature"
+	"github.com/hindsight-go/hindsight/lib/online"
+	"github.com/hindsight-go/hindsight/lib/scan"
+)
+
+// inFloat64 are first values in double precision, with biases and gains moved off their 0 and 1.
+func inFloat64(m Model) scan.Vars {
+	rng := online.Seeded(9, "curvature test")
+	out := scan.Vars{}
+	for _, p := range m.Params {
+		values := make([]float64, p.size())
+		for i := range values {
+			values[i] = p.Value + rng.NormFloat64()*max(p.Deviation, 0.1)
+		}
+		out[p.Path] = tensors.FromFlatDataAndDimensions(values, p.Shape...)
+	}
+	return out
+}
+
+// classifierAt is a classifier of three classes at random pictures of a shape.
+func classifierAt(m Model, shape ...int) curvature.Network {
+	rng := online.Seeded(10, "curvature test")
+	const examples = 6
+	n := examples
+	for _, d := range shape {
+		n *= d
+	}
+	x := make([]float64, n)
+	for i := range x {
+		x[i] = rng.NormFloat64()
+	}
+	return curvature.Network{
+		Params:  inFloat64(m),
+		Data:    []*tensors.Tensor{tensors.FromFlatDataAndDimensions(x, append([]int{examples}, shape...)...), tensors.FromValue([]int32{0, 1, 2, 0, 1, 2})},
+		Outputs: func(p, data []*graph.Node) *graph.Node { return m.Apply(p, data[0]) },
+		Loss:    func(z *graph.Node, data []*graph.Node) *graph.Node { return CrossEntropy(z, data[1]) },
+	}
+}
+
+func hessian(t *testing.T, l curvature.Landscape, way curvature.Way) curvature.Operator {
+	t.Helper()
+	op, err := l.Hessian(backend.ForTest(t), curvature.ProductConfig{Way: way})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return op
+}
+
+// agrees checks products against differences, within what these lose to rounding and to third derivatives.
+func agrees(t *testing.T, what string, got, want []float64) {
+	t.Helper()
+	if off, length := floats.Distance(got, want, 2), floats.Norm(want, 2); !(off <= 1e-6*length) || length < 1e-6 {
+		t.Errorf("%s: off by %.2g of length %.3g", what, off, length)
+	}
+}
+
+func randomVector(n int, name string) []float64 {
+	rng := online.Seeded(11, name)
+	v := make([]float64, n)
+	for i := range v {
+		v[i] = rng.NormFloat64()
+	}
+	return v
+}
+
+// The whole Hessian of each activation, by second derivatives and by differences of the gradient; and its products.
+func TestHessianOfActivations(t *testing.T) {
+	for _, name := range slices.Sorted(maps.Keys(activations)) {
+		t.Run(name, func(t *testing.T) {
+			m, err := MLP(name, 4, 5, 4, 3)
+			if err != nil {
+				t.Fatal(err)
+			}
+			l := classifierAt(m, 4).Landscape()
+			exact := hessian(t, l, curvature.Autodiff)
+			h, err := exact.Dense(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			other, err := hessian(t, l, curvature.Differences).Dense(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			var difference mat.Dense
+			difference.Sub(h, other)
+			if off := mat.Norm(&difference, 2); off > 1e-6*mat.Norm(h, 2) {
+				t.Errorf("the Hessians differ by %.2g of %.3g", off, mat.Norm(h, 2))
+			}
+			v := randomVector(m.Size(), name)
+			y := make([]float64, m.Size())
+			if err := exact.Apply(y, v); err != nil {
+				t.Fatal(err)
+			}
+			var hv mat.VecDense
+			hv.MulVec(h, mat.NewVecDense(len(v), v))
+			if off := floats.Distance(y, hv.RawVector().Data, math.Inf(1)); off > 1e-12 {
+				t.Errorf("the product is off the dense Hessian's by %.2g", off)
+			}
+			if a, err := exact.Asymmetry(1); err != nil || a > 1e-10 {
+				t.Errorf("asymmetry %.2g (%v)", a, err)
+			}
+		})
+	}
+}
+
+// The layers of every network: convolution, pooling, batch, layer and RMS normalization, attention, embeddings.
+func TestHessianOfLayers(t *testing.T) {
+	b := backend.ForTest(t)
+	cases := map[string]curvature.Landscape{}
+	add := func(name string, m Model, err error) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.HasPrefix(name, "text") {
+			cases[name] = curvature.Landscape{
+				Params: inFloat64(m), Data: []*tensors.Tensor{tensors.FromValue([][]int32{{1, 4, 2, 0, 3}, {2, 2, 1, 3, 0}})},
+				Loss: func(p, data []*graph.Node) *graph.Node { return NextToken(m, p, data[0]) },
+			}
+			return
+		}
+		cases[name] = classifierAt(m, 8, 8, 2).Landscape()
+	}
+	for _, activation := range []string{"tanh", "relu"} {
+		m, err := SmallCNN(activation, 8, 8, 2, 3)
+		add("convolution and pooling, "+activation, m, err)
+	}
+	for name, c := range map[string]ResNetConfig{
+		"residual":   {Channels: 2, Classes: 3, Blocks: []int{1, 1}, Widths: []int{3, 4}, Activation: "softplus"},
+		"bottleneck": {Channels: 2, Classes: 3, Blocks: []int{1, 1}, Widths: []int{2, 3}, Bottleneck: true, Activation: "silu"},
+		"padded":     {Channels: 2, Classes: 3, Blocks: []int{1, 1}, Widths: []int{3, 4}, PaddedShortcuts: true},
+	} {
+		m, err := ResNet(c)
+		add(name, m, err)
+	}
+	m, err := ViT(ViTConfig{Side: 8, Channels: 2, Patch: 4, Classes: 3, Width: 8, Layers: 1, Heads: 2})
+	add("ViT", m, err)
+	m, err = GPT(GPTConfig{Vocab: 5, Context: 4, Width: 8, Layers: 1, Heads: 2, Tied: true})
+	add("text, GPT", m, err)
+	m, err = LLaMA(LLaMAConfig{Vocab: 5, Width: 8, Layers: 1, Heads: 2, Hidden: 12})
+	add("text, LLaMA", m, err)
+	for name, l := range cases {
+		t.Run(name, func(t *testing.T) {
+			exact, err := l.Hessian(b, curvature.ProductConfig{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if exact.Note != "" {
+				t.Logf("%s: %s", name, exact.Note)
+			}
+			v, y, want := randomVector(exact.Dim, name), make([]float64, exact.Dim), make([]float64, exact.Dim)
+			if err := exact.Apply(y, v); err != nil {
+				t.Fatal(err)
+			}
+			if err := hessian(t, l, curvature.Differences).Apply(want, v); err != nil {
+				t.Fatal(err)
+			}
+			agrees(t, name, y, want)
+			if a, err := exact.Asymmetry(1); err != nil || a > 1e-9 {
+				t.Errorf("asymmetry %.2g (%v)", a, err)
+			}
+		})
+	}
+}
