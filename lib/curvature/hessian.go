@@ -43,61 +43,89 @@ type ProductConfig struct {
 //
 // Source: Pearlmutter (1994), Fast Exact Multiplication by the Hessian.
 func (l Landscape) Hessian(b compute.Backend, c ProductConfig) (Operator, error) {
-	const who = "Landscape: Hessian"
-	if l.Loss == nil {
-		return Operator{}, fmt.Errorf("curvature: %s: Loss must be set", who)
-	}
-	return products(b, who, l.Params, l.Data, c, func(params, data []*graph.Node, v *graph.Node) *graph.Node {
-		return join(HessianVector(l.of(data), params, split(v, params)))
-	}, func(step float64) (Operator, error) {
-		gradient, err := l.Gradient(b)
-		if err != nil {
-			return Operator{}, err
-		}
-		return FiniteDifferenceHessian(func(g, theta []float64) error {
-			_, err := gradient(g, theta)
-			return err
-		}, Flat(l.Params), step)
-	})
-}
-
-// products makes an operator of what build returns for a flat v, or of differences.
-func products(b compute.Backend, who string, params scan.Vars, data []*tensors.Tensor, c ProductConfig, build func(params, data []*graph.Node, v *graph.Node) *graph.Node, differences func(step float64) (Operator, error)) (Operator, error) {
-	if c.Way < Automatic || c.Way > Differences || !(c.Step >= 0) || math.IsInf(c.Step, 0) {
-		return Operator{}, fmt.Errorf("curvature: %s: Way is %d and Step %g, must be Automatic, Autodiff or Differences, and not negative", who, c.Way, c.Step)
-	}
-	dtype, err := validParams(who, params)
+	at, err := l.Hessians(b, c)
 	if err != nil {
 		return Operator{}, err
 	}
-	for _, path := range slices.Sorted(maps.Keys(params)) {
-		if i := notFinite(numbers(params[path])); i >= 0 {
-			return Operator{}, fmt.Errorf("curvature: %s: entry %d of parameter %q is not finite", who, i, path)
-		}
+	return at(l.Params)
+}
+
+// Hessians compiles once and returns the Hessian at any weights of the same paths, shapes and type: for measuring along a
+// training run.
+func (l Landscape) Hessians(b compute.Backend, c ProductConfig) (func(params scan.Vars) (Operator, error), error) {
+	const who = "Landscape: Hessian"
+	if l.Loss == nil {
+		return nil, fmt.Errorf("curvature: %s: Loss must be set", who)
 	}
-	op := Operator{Dim: len(Flat(params))}
-	y, probe := make([]float64, op.Dim), Probes{}.vector(0, op.Dim)
+	return products(b, who, l.Params, l.Data, c, func(params, data []*graph.Node, v *graph.Node) *graph.Node {
+		return join(HessianVector(l.of(data), params, split(v, params)))
+	}, func() (differing, error) {
+		gradient, err := l.Gradient(b)
+		return func(params scan.Vars, step float64) (Operator, error) {
+			return FiniteDifferenceHessian(func(g, theta []float64) error {
+				_, err := gradient(g, theta)
+				return err
+			}, Flat(params), step)
+		}, err
+	})
+}
+
+// differing makes an operator by differences of a relative step.
+type differing func(params scan.Vars, step float64) (Operator, error)
+
+// products makes operators of what build returns for a flat v, or of differences.
+func products(b compute.Backend, who string, params scan.Vars, data []*tensors.Tensor, c ProductConfig, build func(params, data []*graph.Node, v *graph.Node) *graph.Node, differences func() (differing, error)) (func(params scan.Vars) (Operator, error), error) {
+	if c.Way < Automatic || c.Way > Differences || !(c.Step >= 0) || math.IsInf(c.Step, 0) {
+		return nil, fmt.Errorf("curvature: %s: Way is %d and Step %g, must be Automatic, Autodiff or Differences, and not negative", who, c.Way, c.Step)
+	}
+	dtype, err := validParams(who, params)
+	if err != nil {
+		return nil, err
+	}
+	dim := len(Flat(params))
+	y, probe := make([]float64, dim), Probes{}.vector(0, dim)
+	// standing is an operator at weights at which it is finite.
+	standing := func(at scan.Vars, make func(at scan.Vars) (Operator, error)) (Operator, error) {
+		if err := sameParams(who, at, params); err != nil {
+			return Operator{}, err
+		}
+		op, err := make(at)
+		if err != nil {
+			return Operator{}, err
+		}
+		if err := op.Apply(y, probe); err != nil {
+			return Operator{}, err
+		}
+		if i := notFinite(y); i >= 0 {
+			return Operator{}, fmt.Errorf("curvature: %s: it is not finite at these weights: entry %d of a product is %g", who, i, y[i])
+		}
+		return op, nil
+	}
+	note := "by differences"
 	if c.Way != Differences {
 		call, err := measure(b, who, params, data, []any{flatTensor(dtype, y)}, func(params, data, further []*graph.Node) []*graph.Node {
 			return []*graph.Node{build(params, data, further[0])}
 		})
 		if err != nil {
-			return Operator{}, err
+			return nil, err
 		}
-		op.Apply = func(y, x []float64) error {
-			out, err := call(flatTensor(dtype, x))
-			if err != nil {
-				return err
-			}
-			return take(y, out[0])
+		exact := func(at scan.Vars) (Operator, error) {
+			return Operator{Dim: dim, Apply: func(y, x []float64) error {
+				out, err := call(at, flatTensor(dtype, x))
+				if err != nil {
+					return err
+				}
+				return take(y, out[0])
+			}}, nil
 		}
+		op, _ := exact(params)
 		if err = op.Apply(y, probe); err == nil { // now the graph is built
-			return op, op.finite(who, y)
+			return func(at scan.Vars) (Operator, error) { return standing(at, exact) }, nil
 		}
 		if c.Way == Autodiff {
-			return Operator{}, fmt.Errorf("%w (Differences need no derivative of a derivative)", err)
+			return nil, fmt.Errorf("%w (Differences need no derivative of a derivative)", err)
 		}
-		op.Note = fmt.Sprintf("by differences, since %v", err)
+		note = fmt.Sprintf("by differences, since %v", err)
 	}
 	if c.Step == 0 {
 		c.Step = defaultStep
@@ -105,21 +133,32 @@ func products(b compute.Backend, who string, params scan.Vars, data []*tensors.T
 			c.Step = 3e-3
 		}
 	}
-	other, err := differences(c.Step)
+	differ, err := differences()
 	if err != nil {
-		return Operator{}, err
+		return nil, err
 	}
-	op.Apply = other.Apply
-	if err := op.Apply(y, probe); err != nil {
-		return Operator{}, err
-	}
-	return op, op.finite(who, y)
+	return func(at scan.Vars) (Operator, error) {
+		return standing(at, func(at scan.Vars) (Operator, error) {
+			op, err := differ(at, c.Step)
+			op.Note = note
+			return op, err
+		})
+	}, nil
 }
 
-// finite is an error where the first product of an operator is not.
-func (o Operator) finite(who string, product []float64) error {
-	if i := notFinite(product); i >= 0 {
-		return fmt.Errorf("curvature: %s: it is not finite at these weights: entry %d of a product is %g", who, i, product[i])
+// sameParams says where weights are not like those that were compiled for, or not finite.
+func sameParams(who string, params, like scan.Vars) error {
+	if len(params) != len(like) {
+		return fmt.Errorf("curvature: %s: there are %d parameters, must be %d", who, len(params), len(like))
+	}
+	for _, path := range slices.Sorted(maps.Keys(like)) {
+		p := params[path]
+		if p == nil || !p.Shape().Equal(like[path].Shape()) {
+			return fmt.Errorf("curvature: %s: parameter %q must be there and %s", who, path, like[path].Shape())
+		}
+		if i := notFinite(numbers(p)); i >= 0 {
+			return fmt.Errorf("curvature: %s: entry %d of parameter %q is not finite", who, i, path)
+		}
 	}
 	return nil
 }
@@ -148,7 +187,7 @@ func (l Landscape) Gradient(b compute.Backend) (func(gradient, theta []float64) 
 		if len(gradient) != dim || len(theta) != dim {
 			return 0, fmt.Errorf("curvature: %s: gradient and theta have %d and %d entries, must have %d", who, len(gradient), len(theta), dim)
 		}
-		out, err := call(flatTensor(dtype, theta))
+		out, err := call(l.Params, flatTensor(dtype, theta))
 		if err != nil {
 			return 0, err
 		}

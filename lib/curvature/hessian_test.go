@@ -335,3 +335,88 @@ func TestHessianErrors(t *testing.T) {
 		}
 	}
 }
+
+// A convolution whose axes are all equally long would be differentiated twice without an error, and wrongly.
+func TestHessianOfConvolution(t *testing.T) {
+	b := backend.ForTest(t)
+	values := func(name string) *tensors.Tensor {
+		v := Probes{Gaussian: true, Seed: uint64(len(name))}.vector(0, 81)
+		return tensors.FromFlatDataAndDimensions(v, 3, 3, 3, 3)
+	}
+	l := Landscape{
+		Loss: func(p, data []*graph.Node) *graph.Node {
+			y := graph.Tanh(graph.Convolve(data[0], p[0]).PadSame().Done())
+			return graph.ReduceAllMean(graph.Square(graph.Convolve(y, p[1]).PadSame().Done()))
+		},
+		Params: scan.Vars{"a": values("a"), "b": values("bb")},
+		Data:   []*tensors.Tensor{values("ccc")},
+	}
+	op, err := l.Hessian(b, ProductConfig{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(op.Note, "a convolution has no derivative of its derivative") {
+		t.Errorf("the note is %q", op.Note)
+	}
+	if a, err := op.Asymmetry(1); err != nil || a > 1e-8 {
+		t.Errorf("asymmetry %g (%v)", a, err)
+	}
+}
+
+// One compiled product serves all weights of a run.
+func TestHessiansElsewhere(t *testing.T) {
+	b, l := backend.ForTest(t), small()
+	theta := Flat(l.Params)
+	floats.AddConst(0.1, theta)
+	moved, err := Unflat(theta, l.Params)
+	if err != nil {
+		t.Fatal(err)
+	}
+	there := l
+	there.Params = moved
+	want, err := there.Hessian(b, ProductConfig{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := smallNetwork(graph.Tanh)
+	nThere := n
+	nThere.Params = moved
+	wantGN, err := nThere.GaussNewton(b, ProductConfig{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, way := range []Way{Automatic, Differences} {
+		at, err := l.Hessians(b, ProductConfig{Way: way})
+		if err != nil {
+			t.Fatal(err)
+		}
+		atGN, err := n.GaussNewtons(b, ProductConfig{Way: way})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			op, err := at(moved)
+			if err != nil {
+				t.Fatal(err)
+			}
+			all(t, "Hv elsewhere", product(t, op, smallV), product(t, want, smallV), 1e-9)
+			if op, err = atGN(moved); err != nil {
+				t.Fatal(err)
+			}
+			all(t, "Gv elsewhere", product(t, op, smallV), product(t, wantGN, smallV), 1e-9)
+			if op, err = at(l.Params); err != nil {
+				t.Fatal(err)
+			}
+			all(t, "Hv", product(t, op, smallV), smallHv, 1e-9)
+		}
+		for what, bad := range map[string]scan.Vars{
+			"there are 1 parameters, must be 2": {"w1": moved["w1"]},
+			`parameter "w2" must be there`:      {"w1": moved["w1"], "w3": moved["w2"]},
+			`entry 0 of parameter "w2"`:         {"w1": moved["w1"], "w2": tensors.FromValue([][]float64{{math.Inf(1)}, {0}, {0}})},
+		} {
+			if _, err := at(bad); err == nil || !strings.Contains(err.Error(), what) {
+				t.Errorf("got %v, want an error that holds %q", err, what)
+			}
+		}
+	}
+}

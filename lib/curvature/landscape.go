@@ -170,9 +170,10 @@ func (l Landscape) measure(b compute.Backend, who string, further []any, build f
 	if l.Loss == nil {
 		return nil, fmt.Errorf("curvature: %s: Loss must be set", who)
 	}
-	return measure(b, who, l.Params, l.Data, further, func(params, data, further []*graph.Node) []*graph.Node {
+	call, err := measure(b, who, l.Params, l.Data, further, func(params, data, further []*graph.Node) []*graph.Node {
 		return build(l.of(data), params, further)
 	})
+	return func(further ...any) ([]*tensors.Tensor, error) { return call(l.Params, further...) }, err
 }
 
 // validParams returns the type of parameters that can be measured.
@@ -191,30 +192,31 @@ func validParams(who string, params scan.Vars) (dtypes.DType, error) {
 	return dtype, nil
 }
 
-// measure compiles build for weights, data and further arguments, and returns a function that calls it with such
-// arguments.
-func measure(b compute.Backend, who string, params scan.Vars, data []*tensors.Tensor, further []any, build func(params, data, further []*graph.Node) []*graph.Node) (func(...any) ([]*tensors.Tensor, error), error) {
+// measure compiles build for weights, data and further arguments, and returns a function that calls it with other weights of
+// these paths, shapes and type, and such arguments.
+func measure(b compute.Backend, who string, params scan.Vars, data []*tensors.Tensor, further []any, build func(params, data, further []*graph.Node) []*graph.Node) (func(params scan.Vars, further ...any) ([]*tensors.Tensor, error), error) {
 	if _, err := validParams(who, params); err != nil {
 		return nil, err
 	}
-	var weights, rest []any
-	for _, path := range slices.Sorted(maps.Keys(params)) {
-		weights = append(weights, params[path])
-	}
+	var rest []any
 	for i, d := range data {
 		if d == nil {
 			return nil, fmt.Errorf("curvature: %s: Data[%d] is nil", who, i)
 		}
 		rest = append(rest, d)
 	}
-	n, m := len(weights), len(further)
+	n, m := len(params), len(further)
 	exec, err := graph.NewExec(b, func(in []*graph.Node) []*graph.Node {
 		return build(in[:n], in[n+m:], in[n:n+m])
 	})
 	if err != nil {
 		return nil, fmt.Errorf("curvature: %s: %w", who, err)
 	}
-	return func(further ...any) ([]*tensors.Tensor, error) {
+	return func(params scan.Vars, further ...any) ([]*tensors.Tensor, error) {
+		var weights []any
+		for _, path := range slices.Sorted(maps.Keys(params)) {
+			weights = append(weights, params[path])
+		}
 		out, err := exec.Call(slices.Concat(weights, further, rest)...)
 		if err != nil {
 			return nil, fmt.Errorf("curvature: %s: %w", who, err)

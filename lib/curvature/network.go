@@ -48,9 +48,18 @@ func (n Network) Landscape() Landscape {
 //
 // Source: Schraudolph (2002), Fast Curvature Matrix-Vector Products for Second-Order Gradient Descent.
 func (n Network) GaussNewton(b compute.Backend, c ProductConfig) (Operator, error) {
+	at, err := n.GaussNewtons(b, c)
+	if err != nil {
+		return Operator{}, err
+	}
+	return at(n.Params)
+}
+
+// GaussNewtons compiles once and returns the matrix at any weights of the same paths, shapes and type.
+func (n Network) GaussNewtons(b compute.Backend, c ProductConfig) (func(params scan.Vars) (Operator, error), error) {
 	const who = "Network: GaussNewton"
 	if n.Outputs == nil {
-		return Operator{}, fmt.Errorf("curvature: %s: Outputs must be set", who)
+		return nil, fmt.Errorf("curvature: %s: Outputs must be set", who)
 	}
 	// back is Jᵀ A along, for along = Jv.
 	back := func(params, data []*graph.Node, outputs, along *graph.Node) *graph.Node {
@@ -67,16 +76,14 @@ func (n Network) GaussNewton(b compute.Backend, c ProductConfig) (Operator, erro
 	return products(b, who, n.Params, n.Data, c, func(params, data []*graph.Node, v *graph.Node) *graph.Node {
 		outputs := n.of(params, data)
 		u := graph.ZerosLike(outputs)
-		pulled := graph.Gradient(graph.ReduceAllSum(graph.Mul(outputs, u)), params...)
+		pulled := differentiable(graph.Gradient(graph.ReduceAllSum(graph.Mul(outputs, u)), params...))
 		return back(params, data, outputs, graph.Gradient(dot(pulled, split(graph.StopGradient(v), params)), u)[0])
-	}, func(step float64) (Operator, error) {
-		theta := Flat(n.Params)
-		step *= 1 + floats.Norm(theta, 2)
+	}, func() (differing, error) {
 		dtype, err := validParams(who, n.Params)
 		if err != nil {
-			return Operator{}, err
+			return nil, err
 		}
-		call, err := measure(b, who, n.Params, n.Data, []any{flatTensor(dtype, theta), step}, func(params, data, further []*graph.Node) []*graph.Node {
+		call, err := measure(b, who, n.Params, n.Data, []any{flatTensor(dtype, Flat(n.Params)), 1.0}, func(params, data, further []*graph.Node) []*graph.Node {
 			v, h := split(further[0], params), graph.ConvertDType(further[1], dtype)
 			at := func(h *graph.Node) *graph.Node {
 				there := make([]*graph.Node, len(params))
@@ -88,18 +95,22 @@ func (n Network) GaussNewton(b compute.Backend, c ProductConfig) (Operator, erro
 			along := graph.Div(graph.Sub(at(h), at(graph.Neg(h))), graph.MulScalar(h, 2))
 			return []*graph.Node{back(params, data, n.of(params, data), along)}
 		})
-		return Operator{Dim: len(theta), Apply: func(y, x []float64) error {
-			length := floats.Norm(x, 2)
-			if length == 0 {
-				clear(y)
-				return nil
-			}
-			out, err := call(flatTensor(dtype, x), step/length)
-			if err != nil {
-				return err
-			}
-			return take(y, out[0])
-		}}, err
+		return func(params scan.Vars, step float64) (Operator, error) {
+			theta := Flat(params)
+			step *= 1 + floats.Norm(theta, 2)
+			return Operator{Dim: len(theta), Apply: func(y, x []float64) error {
+				length := floats.Norm(x, 2)
+				if length == 0 {
+					clear(y)
+					return nil
+				}
+				out, err := call(params, flatTensor(dtype, x), step/length)
+				if err != nil {
+					return err
+				}
+				return take(y, out[0])
+			}}, nil
+		}, err
 	})
 }
 
@@ -137,6 +148,9 @@ func (n Network) Jacobian(ctx context.Context, b compute.Backend) (*Jacobian, er
 		return []*graph.Node{own, join(graph.Gradient(own, params...))}
 	})
 	if err != nil {
+		return nil, err
+	}
+	if err := sameParams(who, n.Params, n.Params); err != nil {
 		return nil, err
 	}
 	dim := len(Flat(n.Params))
@@ -263,7 +277,7 @@ func perExample(b compute.Backend, who string, params scan.Vars, data []*tensors
 		return nil, 0, err
 	}
 	return func(gradient []float64, example, k int) (float64, error) {
-		out, err := call(int32(example), int32(k))
+		out, err := call(params, int32(example), int32(k))
 		if err != nil {
 			return 0, err
 		}

@@ -1,6 +1,9 @@
 package curvature
 
 import (
+	"fmt"
+	"slices"
+
 	"github.com/gomlx/gomlx/core/graph"
 )
 
@@ -28,7 +31,8 @@ func Sharpness(loss Loss, params []*graph.Node, rho float64) (sharpness, norm *g
 }
 
 // HessianVector builds the product of the loss's Hessian and v, one tensor a parameter, by differentiating ∇L·v: about
-// two gradients' cost.
+// two gradients' cost. It panics, as graph functions do, where GoMLX has no second derivative: of convolutions, of windows'
+// maxima, of slices ([Landscape.Hessian] then takes differences).
 //
 // Source: Pearlmutter (1994), Fast Exact Multiplication by the Hessian.
 func HessianVector(loss Loss, params, v []*graph.Node) []*graph.Node {
@@ -36,7 +40,28 @@ func HessianVector(loss Loss, params, v []*graph.Node) []*graph.Node {
 	for i := range v {
 		constant[i] = graph.StopGradient(v[i])
 	}
-	return graph.Gradient(dot(graph.Gradient(loss(params), params...), constant), params...)
+	gradient := differentiable(graph.Gradient(loss(params), params...))
+	return graph.Gradient(dot(gradient, constant), params...)
+}
+
+// differentiable panics where GoMLX differentiates gradients wrongly: its derivative of a convolution takes the axes to be
+// in the usual order, which they are not in a gradient by the kernel (v0.28.2), and what comes out may have the right shape.
+func differentiable(gradient []*graph.Node) []*graph.Node {
+	seen := map[graph.NodeId]bool{}
+	for next := slices.Clone(gradient); len(next) > 0; {
+		node := next[len(next)-1]
+		next = next[:len(next)-1]
+		if node.Type() == graph.NodeTypeConvGeneral {
+			panic(fmt.Errorf("a convolution has no derivative of its derivative in GoMLX"))
+		}
+		for _, input := range node.Inputs() {
+			if !seen[input.Id()] {
+				seen[input.Id()] = true
+				next = append(next, input)
+			}
+		}
+	}
+	return gradient
 }
 
 // dot is the inner product over all tensors.
