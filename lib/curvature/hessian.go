@@ -1,6 +1,7 @@
 package curvature
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"math"
@@ -124,6 +125,9 @@ func products(b compute.Backend, who string, params scan.Vars, data []*tensors.T
 		}
 		if c.Way == Autodiff {
 			return nil, fmt.Errorf("%w (Differences need no derivative of a derivative)", err)
+		}
+		for inner := errors.Unwrap(err); inner != nil; inner = errors.Unwrap(err) {
+			err = inner // GoMLX's own words, without where they were said
 		}
 		note = fmt.Sprintf("by differences, since %v", err)
 	}

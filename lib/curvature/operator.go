@@ -50,9 +50,14 @@ func notFinite(v []float64) int {
 	return -1
 }
 
-// DenseOperator is a matrix as an operator.
-func DenseOperator(a mat.Symmetric) Operator {
-	n := a.SymmetricDim()
+// DenseOperator is a matrix, copied, as an operator.
+func DenseOperator(matrix mat.Symmetric) Operator {
+	n := matrix.SymmetricDim()
+	if n == 0 {
+		return Operator{}
+	}
+	a := mat.NewSymDense(n, nil)
+	a.CopySym(matrix)
 	return Operator{Dim: n, Apply: func(y, x []float64) error {
 		mat.NewVecDense(n, y).MulVec(a, mat.NewVecDense(n, x))
 		return nil
