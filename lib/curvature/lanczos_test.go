@@ -339,7 +339,7 @@ func TestSpectralDensity(t *testing.T) {
 	e := d.Trace(func(x float64) float64 { return x })
 	within(t, "trace", e.Mean, 2.336051755789, 1e-10)
 	within(t, "its error", e.StdErr, 1.805011198517, 1e-10)
-	if d, err = SpectralDensity(ctx, op, DensityConfig{Probes: Probes{Count: 4000, Seed: 1}, Sigma: 0.1, Points: 2}); err != nil {
+	if d, err = SpectralDensity(ctx, DenseOperator(dense(t, op)), DensityConfig{Probes: Probes{Count: 4000, Seed: 1}, Sigma: 0.1, Points: 2}); err != nil {
 		t.Fatal(err)
 	}
 	for i, want := range []float64{0.8580016324, 0.9230988218, 0.7172257483, 0.6286194443, 0.4428873616} {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/hindsight-go/hindsight/lib/backend"
 	"github.com/hindsight-go/hindsight/lib/curvature"
+	"github.com/hindsight-go/hindsight/lib/data"
 	"github.com/hindsight-go/hindsight/lib/online"
 	"github.com/hindsight-go/hindsight/lib/scan"
 )
@@ -197,5 +198,114 @@ func TestHessianOfLayers(t *testing.T) {
 				t.Errorf("asymmetry %.2g (%v)", a, err)
 			}
 		})
+	}
+}
+
+// The Gauss–Newton matrix of a convolutional network, by differences, is what its Jacobian makes.
+func TestGaussNewtonOfConvolution(t *testing.T) {
+	b := backend.ForTest(t)
+	m, err := SmallCNN("tanh", 4, 4, 1, 3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := classifierAt(m, 4, 4, 1)
+	n.Loss = nil
+	op, err := n.GaussNewton(b, curvature.ProductConfig{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	j, err := n.Jacobian(t.Context(), b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v, y := randomVector(op.Dim, "Gauss–Newton"), make([]float64, op.Dim)
+	if err := op.Apply(y, v); err != nil {
+		t.Fatal(err)
+	}
+	var jv, want mat.VecDense
+	jv.MulVec(j.Rows, mat.NewVecDense(len(v), v))
+	want.MulVec(j.Rows.T(), &jv)
+	want.ScaleVec(1/float64(j.Examples), &want)
+	agrees(t, "Gv", y, want.RawVector().Data)
+	r, err := curvature.Lanczos(t.Context(), op, curvature.LanczosConfig{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := curvature.SpectrumOf(j.Kernel())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if top := r.Values[len(r.Values)-1]; math.Abs(top/s.Eigenvalues[0]-1) > 1e-6 {
+		t.Errorf("the largest eigenvalue is %.8g, the kernel's %.8g", top, s.Eigenvalues[0])
+	}
+}
+
+// A classifier of digits with 2410 weights in single precision: every tool against the dense Hessian.
+func TestCurvatureOfDigits(t *testing.T) {
+	ctx, b := t.Context(), backend.ForTest(t)
+	m, err := MLP("tanh", 64, 32, 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	set, err := data.Digits()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if set, err = set.First(200); err != nil {
+		t.Fatal(err)
+	}
+	if set, err = set.Normalize(0.5, 0.5); err != nil {
+		t.Fatal(err)
+	}
+	l := m.Landscape(m.Init(1), set)
+	op, err := l.Hessian(b, curvature.ProductConfig{Way: curvature.Autodiff})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h, err := op.Dense(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := curvature.SpectrumOf(h)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := len(s.Eigenvalues)
+	r, err := curvature.Lanczos(ctx, op, curvature.LanczosConfig{Steps: 60})
+	if err != nil {
+		t.Fatal(err)
+	}
+	scale := s.Eigenvalues[0]
+	for what, pair := range map[string][2]float64{
+		"largest": {r.Values[59], s.Eigenvalues[0]}, "second": {r.Values[58], s.Eigenvalues[1]}, "smallest": {r.Values[0], s.Eigenvalues[n-1]},
+	} {
+		if math.Abs(pair[0]-pair[1]) > 1e-3*scale {
+			t.Errorf("the %s eigenvalue is %.6g, of the dense Hessian %.6g", what, pair[0], pair[1])
+		}
+	}
+	trace, err := curvature.Trace(ctx, op, curvature.Probes{Count: 100})
+	if err != nil {
+		t.Fatal(err)
+	}
+	density, err := curvature.SpectralDensity(ctx, op, curvature.DensityConfig{Probes: curvature.Probes{Count: 30, Seed: 5}, Steps: 40})
+	if err != nil {
+		t.Fatal(err)
+	}
+	positive := 0.0
+	exp := func(x float64) float64 { return math.Exp(x / scale) }
+	for _, v := range s.Eigenvalues {
+		positive += exp(v)
+	}
+	for what, c := range map[string]struct {
+		got  curvature.Estimate
+		want float64
+	}{
+		"trace": {trace.Estimate, s.Trace}, "‖H‖_F²": {trace.Squares, s.Frobenius * s.Frobenius},
+		"trace by the density": {density.Trace(func(x float64) float64 { return x }), s.Trace}, "tr exp": {density.Trace(exp), positive},
+	} {
+		// Six standard errors, of 30 probes at least: false alarm below 1e-5 by Student's distribution.
+		if math.Abs(c.got.Mean-c.want) > 6*c.got.StdErr {
+			t.Errorf("%s is %.6g ± %.2g, of the dense Hessian %.6g", what, c.got.Mean, c.got.StdErr, c.want)
+		}
 	}
 }
