@@ -78,12 +78,12 @@ func (n Network) GaussNewtons(b compute.Backend, c ProductConfig) (func(params s
 		u := graph.ZerosLike(outputs)
 		pulled := differentiable(graph.Gradient(graph.ReduceAllSum(graph.Mul(outputs, u)), params...))
 		return back(params, data, outputs, graph.Gradient(dot(pulled, split(graph.StopGradient(v), params)), u)[0])
-	}, func() (differing, error) {
-		dtype, err := validParams(who, n.Params)
+	}, func(params scan.Vars, data []*tensors.Tensor) (differing, error) {
+		dtype, err := validParams(who, params)
 		if err != nil {
 			return nil, err
 		}
-		call, err := measure(b, who, n.Params, n.Data, []any{flatTensor(dtype, Flat(n.Params)), 1.0}, func(params, data, further []*graph.Node) []*graph.Node {
+		call, err := measure(b, who, params, data, []any{flatTensor(dtype, Flat(params)), 1.0}, func(params, data, further []*graph.Node) []*graph.Node {
 			v, h := split(further[0], params), graph.ConvertDType(further[1], dtype)
 			at := func(h *graph.Node) *graph.Node {
 				there := make([]*graph.Node, len(params))
