@@ -26,7 +26,7 @@
 //
 // GoMLX v0.28.2 has no second derivative of convolutions, of windows' maxima and of slices, and so none of the networks of
 // lib/nets but the MLP: there products are central differences of gradients in
-// float64, as [Operator.Note] says, right to about 1e-8.
+// float64, as [Operator.Note] says, right to about 1e-7.
 //
 // Inverse-Fisher products (M-FAC): with m gradients g_1 … g_m of d entries, the damped empirical Fisher matrix is
 // F = λI + (1/m) Σ g_i g_iᵀ. Neither F nor its inverse is ever formed.

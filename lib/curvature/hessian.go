@@ -25,7 +25,7 @@ const (
 	// Autodiff differentiates, or fails: exact to rounding.
 	Autodiff
 	// Differences are central ones: of the gradient for a Hessian, of the outputs for a Gauss–Newton matrix. They are right
-	// to about 1e-8: they are taken in float64, whatever the weights' type, unless the loss cannot be. Where a kink, as
+	// to about 1e-7: they are taken in float64, whatever the weights' type, unless the loss cannot be. Where a kink, as
 	// ReLU's, lies between the two points they are wrong.
 	Differences
 )
@@ -33,7 +33,7 @@ const (
 // ProductConfig says how an operator makes its products.
 type ProductConfig struct {
 	Way Way
-	// Step is c of the differences' step h = c·(1 + ‖θ‖)/‖v‖; default 1e-7 in float64, 3e-3 in float32.
+	// Step is c of the differences' step h = c·(1 + ‖θ‖)/‖v‖; default 1e-8 in float64, 3e-3 in float32.
 	Step float64
 }
 
@@ -235,15 +235,15 @@ func (l Landscape) Gradient(b compute.Backend) (func(gradient, theta []float64) 
 }
 
 // defaultStep of central differences in float64. Of a smooth loss 6e-6, the cube root of the rounding error, would be right
-// to 1e-10; a step this much shorter, right to 1e-8, has as much fewer of ReLU's kinks between its points, each an error that
-// grows as 1/h.
-const defaultStep = 1e-7
+// to 1e-10; but each of ReLU's kinks between the two points is an error that grows as 1/h, and of a convolutional network's
+// 10⁵ activations some change sign over a step that long. This one is right to about 1e-7.
+const defaultStep = 1e-8
 
 // FiniteDifferenceHessian is the Hessian of a loss that is known by its gradient:
 //
 //	Hv ≈ (∇L(θ + hv) − ∇L(θ − hv))/2h,   h = step·(1 + ‖θ‖)/‖v‖
 //
-// for what cannot be differentiated twice. A step of 0 is 1e-7; of a gradient in float32 3e-3 is best. Each product takes two
+// for what cannot be differentiated twice. A step of 0 is 1e-8, short for the sake of kinks; of a gradient in float32 3e-3 is best. Each product takes two
 // gradients.
 func FiniteDifferenceHessian(gradient func(g, theta []float64) error, theta []float64, step float64) (Operator, error) {
 	const who = "FiniteDifferenceHessian"

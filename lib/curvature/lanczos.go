@@ -109,7 +109,11 @@ func lanczos(ctx context.Context, who string, op Operator, c LanczosConfig, q *b
 				r.Asymmetry = math.Max(r.Asymmetry, math.Abs(q.h[i])/scale)
 			}
 			if r.Asymmetry > c.Asymmetry {
-				return nil, fmt.Errorf("curvature: %s: the operator is not symmetric: uᵀAv and vᵀAu differ by %.2g of the largest coefficient at step %d, may by %g", who, r.Asymmetry, j+1, c.Asymmetry)
+				note := ""
+				if op.Note != "" { // kinks within the step of differences, as a rule
+					note = "; its products are made " + op.Note
+				}
+				return nil, fmt.Errorf("curvature: %s: the operator is not symmetric: uᵀAv and vᵀAu differ by %.2g of the largest coefficient at step %d, may by %g%s", who, r.Asymmetry, j+1, c.Asymmetry, note)
 			}
 			for enough := false; !enough; {
 				left := q.subtract(w)

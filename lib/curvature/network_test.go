@@ -54,7 +54,7 @@ func TestGaussNewton(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		all(t, what, product(t, other, smallV), product(t, op, smallV), 1e-8)
+		all(t, what, product(t, other, smallV), product(t, op, smallV), 1e-7)
 		all(t, what+" of zero", product(t, other, make([]float64, 9)), make([]float64, 9), 0)
 	}
 }
