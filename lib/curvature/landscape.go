@@ -18,8 +18,8 @@ import (
 
 // Landscape is a loss around given weights, on fixed data.
 type Landscape struct {
-	// Loss of the parameters, in the order of their sorted paths: a scalar. It must be twice differentiable for
-	// TopEigenvalue.
+	// Loss of the parameters, in the order of their sorted paths: a scalar. Where GoMLX cannot differentiate it twice,
+	// Hessians take differences.
 	Loss func(params, data []*graph.Node) *graph.Node
 	// Params are the weights to stand at, all float32 or all float64.
 	Params scan.Vars
