@@ -275,7 +275,7 @@ func TestHessianErrors(t *testing.T) {
 	outputs := smallNetwork(graph.Tanh)
 	outputs.Outputs = nil
 	skew := Operator{Dim: 2, Apply: func(y, x []float64) error { y[0], y[1] = 2*x[0]-x[1], x[0]+x[1]; return nil }}
-	broken := Operator{Dim: 2, Apply: func(y, x []float64) error { return errors.New("no product today") }}
+	broken := Operator{Dim: 2, Apply: func(_, _ []float64) error { return errors.New("no product today") }}
 	h := DenseOperator(mat.NewDiagDense(3, []float64{1, 2, 3}))
 	hessian := func(l Landscape, c ProductConfig) error { _, err := l.Hessian(b, c); return err }
 	for want, f := range map[string]func() error{

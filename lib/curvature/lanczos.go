@@ -207,7 +207,7 @@ func (q *basis) reset(dim int) {
 
 // next is a new vector of the basis, to be filled.
 func (q *basis) next() []float64 {
-	row := []float64(nil)
+	var row []float64
 	if n := len(q.spare); n > 0 {
 		row, q.spare = q.spare[n-1], q.spare[:n-1]
 	} else {

@@ -10,7 +10,7 @@ import (
 )
 
 // GameBounds are what the small-gain condition sees of a game of N ≥ 2 players.
-type GameBounds struct {
+type GameBounds struct { //nolint:revive // what it bounds is a game
 	Mu []float64   `json:"mu"` // μ_i > 0: lower bound of the curvature of loss i in block i, λ_min(sym J_ii)
 	L  [][]float64 `json:"l"`  // L_ij ≥ 0: upper bound of ‖J_ij‖, the effect of x_j on player i's gradient; the diagonal is 0
 }
@@ -190,7 +190,7 @@ func (b GameBounds) witness(weights []float64, alpha float64) ([]float64, error)
 	var factor mat.LU // not Cholesky: α itself is rounded
 	factor.Factorize(s)
 	if err := factor.SolveVecTo(v, false, ones); err != nil {
-		if _, ill := err.(mat.Condition); !ill {
+		if _, ill := errors.AsType[mat.Condition](err); !ill {
 			return nil, fmt.Errorf("game: certificate: %w", err)
 		}
 	}

@@ -72,7 +72,7 @@ func TestMarginIsSound(t *testing.T) {
 // A stranger's check of a certificate that travelled as JSON, in arithmetic alone.
 func TestCertificateIsPlainData(t *testing.T) {
 	c := must[Certificate](t)(CertifyQuadratic(MiniToy(10, .05), nil))
-	text := must[[]byte](t)(json.Marshal(c))
+	text := must[[]byte](t)(json.Marshal(c)) //nolint:errchkjson // must looks at it
 	var data struct {
 		Mu, Weights, Witness []float64
 		L                    [][]float64

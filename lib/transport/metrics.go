@@ -132,7 +132,7 @@ func meanDistance(a, b *mat.Dense, pairs int) float64 {
 }
 
 // TransportCost is the mean of ½‖x−y‖² over pairs of rows.
-func TransportCost(x, y *mat.Dense) (float64, error) {
+func TransportCost(x, y *mat.Dense) (float64, error) { //nolint:revive // the metric's name
 	if err := errors.Join(checkSamples("TransportCost", "x", x, 0), checkSamples("TransportCost", "y", y, 0)); err != nil {
 		return 0, err
 	}

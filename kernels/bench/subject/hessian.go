@@ -15,7 +15,7 @@ func init() { subjects["hessian"] = hessian }
 
 // hessian is 60 products with the Hessian of an MLP of a million parameters, which the argument has done by "lanczos" or
 // bare, by "products": what the method costs beside its products. There is nothing to agree on.
-func hessian(ctx context.Context, b compute.Backend, argument string) (subject, error) {
+func hessian(_ context.Context, b compute.Backend, argument string) (subject, error) {
 	const examples, steps = 1024, 60
 	model, err := nets.MLP("tanh", 784, 700, 620, 10)
 	if err != nil {
