@@ -22,6 +22,7 @@
 //	| [Muon]                  | [ScaleByMuon]             | 1 (others: 2)     | Jordan et al. (2024)        |
 //	| [DiffGrad]              | [ScaleByDiffGrad]         | 3                 | Dubey et al. (2020)         |
 //	| [SGDSaI]                | [ScaleByGSNR]             | 1                 | Xu et al. (2024)            |
+//	| [Prodigy]               | [ScaleByProdigy]          | 4                 | Mishchenko, Defazio (2024)  |
 //	| [AdamMini]              | [ScaleByAdamMini]         | 1                 | Zhang et al. (2024)         |
 //	| [SWAN]                  | [ScaleBySWAN]             | 0 (others: 2)     | Ma et al. (2025)            |
 //	| [Frugal]                | [ScaleByFrugal]           | 2ρ (others: 2)    | Zmushko et al. (2025)       |

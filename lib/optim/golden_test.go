@@ -70,7 +70,12 @@ var optaxCases = map[string]Transform{
 	"param-block-rms-sgd":    ready(0.1, ScaleByParamRMS{}),
 	"accumulate-adam":        Chain{Accumulate{Every: 3, Inner: Adam(0.01)}},
 	"partition":              Chain{Partition{{Name: "m", Where: Matrices, Transform: Momentum(0.1, 0.9)}, {Name: "v", Transform: Adam(0.01)}}},
-	"freeze":                 Chain{Partition{{Name: "still", Where: ByPath("a"), Transform: Freeze{}}, {Name: "v", Transform: Adam(0.01)}}},
+	"prodigy":                ready(1, ScaleByProdigy{BiasCorrection: true}),
+	"prodigy-warm-up": Chain{ScaleByProdigy{BiasCorrection: true, First: 0.01, Decay: 0.1, Coef: 2, Schedule: WarmUp{Steps: 4, From: 0.2}},
+		ScaleByLearningRate{Rate: 1, Schedule: WarmUp{Steps: 4, From: 0.2}}},
+	"prodigy-safeguard": Chain{ScaleByProdigy{BiasCorrection: true, Beta1: 0.8, Beta2: 0.99, First: 0.01, SafeguardWarmUp: true, Schedule: WarmUp{Steps: 4, From: 0.2}},
+		ScaleByLearningRate{Rate: 1, Schedule: WarmUp{Steps: 4, From: 0.2}}},
+	"freeze": Chain{Partition{{Name: "still", Where: ByPath("a"), Transform: Freeze{}}, {Name: "v", Transform: Adam(0.01)}}},
 }
 
 // torchCases write PyTorch's optimizers in our parts. Its NAdam has a schedule of its own, and its Adafactor another

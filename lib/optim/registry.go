@@ -29,6 +29,7 @@ var registry = map[string]func(rate float64) Transform{
 	"swan":             func(rate float64) Transform { return SWAN(rate) },
 	"sgd-sai":          func(rate float64) Transform { return SGDSaI(rate, 0) },
 	"adam-mini":        func(rate float64) Transform { return AdamMini(rate, 0) },
+	"prodigy":          func(rate float64) Transform { return Prodigy(rate) },
 	"diffgrad":         func(rate float64) Transform { return DiffGrad(rate) },
 	"frugal":           func(rate float64) Transform { return Frugal(rate, 0) },
 	"galore":           func(rate float64) Transform { return GaLore(rate, 0.25) },

@@ -31,6 +31,7 @@ var families = []family{
 	{"projected", 3e-3, []string{"galore"}},                     // Adam's steps times 0.25, in a part of the directions
 	{"scaled at start", 0.03, []string{"sgd-sai"}},              // one factor a tensor, at most 1
 	{"inverse Fisher", 1e-3, []string{"m-fac"}},                 // of order 1/window
+	{"found", 0.03, []string{"prodigy"}},                        // a factor on the step that it finds; 1 is meant
 	{"adaptive", 1e-3, []string{"adam", "amsgrad", "adamw", "nadam", "radam", "rmsprop", "rmsprop-centered", "diffgrad", "adam-mini", "frugal", "badam"}},
 }
 
@@ -49,6 +50,7 @@ const span = 1000
 //	| projected       | 0.003 … 3      | galore                                                 |
 //	| scaled at start | 0.03 … 30      | sgd-sai                                                |
 //	| inverse Fisher  | 0.001 … 1      | m-fac                                                  |
+//	| found           | 0.03 … 30      | prodigy                                                |
 //	| adaptive        | 0.001 … 1      | adam and its kin, and every method not listed here     |
 func Entrants() []Entrant {
 	var out []Entrant

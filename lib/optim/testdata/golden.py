@@ -68,6 +68,9 @@ cases = {
     "param-block-rms-sgd": optax.chain(optax.scale_by_param_block_rms(), optax.sgd(0.1)),
     "accumulate-adam": accumulated(optax.adam(0.01), 3),
     "partition": optax.partition({"m": optax.sgd(0.1, momentum=0.9), "v": optax.adam(0.01)}, {"a": "m", "b": "v"}),
+    "prodigy": contrib.prodigy(1.0),
+    "prodigy-warm-up": contrib.prodigy(wide(optax.linear_schedule(0.2, 1.0, 4)), estim_lr0=0.01, weight_decay=0.1, estim_lr_coef=2.0),
+    "prodigy-safeguard": contrib.prodigy(wide(optax.linear_schedule(0.2, 1.0, 4)), betas=(0.8, 0.99), estim_lr0=0.01, safeguard_warmup=True),
     "freeze": optax.partition({"still": optax.set_to_zero(), "v": optax.adam(0.01)}, {"a": "still", "b": "v"}),
 }
 
