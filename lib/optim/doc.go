@@ -41,6 +41,7 @@
 //	| [SkipNonFinite]                             | leaves a step with NaN or infinity out                   |
 //	| [Partition], [Freeze], [Keep]               | parameters by path and shape: [ByPath], [Matrices], [Not] |
 //	| [GradNorm], [GradWhiten], [RestoreNorm]     | standardizes and whitens matrices                        |
+//	| [PreconditionLoRA]                          | makes steps of LoRA's factors fair to both               |
 //	| [SplitOutputs], [KernelMatrices]            | lets a matrix method see fused weights and convolutions  |
 //	| [ApplyMask]                                 | keeps pruned weights at zero                             |
 //	| [SAM]                                       | the gradient at the worst weights nearby                 |
