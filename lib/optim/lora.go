@@ -18,7 +18,6 @@ import (
 //
 // Source: Zhang, Pilanci (2024), Riemannian Preconditioned LoRA for Fine-Tuning Foundation Models, equations 3 and 4.
 type PreconditionLoRA struct {
-	stateless
 	Damping float64 // δ, positive, as B begins at 0; default 1e-6
 }
 
