@@ -213,9 +213,10 @@ func NoisyClasses(d, arms, rounds int, q float64, seed uint64) (Table, error) {
 			scores[k] = -(floats.Dot(u[k], x) + 3*wx*wx)
 		}
 		means, losses := make([]float64, arms), make([]float64, arms)
+		best := floats.MinIdx(scores)
 		for a := range means {
 			means[a] = 1 - q
-			if a == lowest(scores) {
+			if a == best {
 				means[a] = q
 			}
 			if coins.Float64() < means[a] {

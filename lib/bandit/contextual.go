@@ -97,17 +97,6 @@ func armAt(p []float64, u float64) int {
 	return last // the sum may fall short of 1 by rounding
 }
 
-// lowest is the first arm of least score.
-func lowest(scores []float64) int {
-	best := 0
-	for a, s := range scores {
-		if s < scores[best] {
-			best = a
-		}
-	}
-	return best
-}
-
 // one puts all probability on an arm.
 func one(p []float64, arm int) {
 	clear(p)

@@ -3,6 +3,8 @@ package bandit
 import (
 	"fmt"
 	"math"
+
+	"gonum.org/v1/gonum/floats"
 )
 
 // FastCB writes to p the probabilities of FastCB's rule, inverse gap weighting by relative gaps, for predicted losses ŷ in
@@ -17,7 +19,7 @@ func FastCB(p, predicted []float64, gamma float64) error {
 	if err := checkRule("FastCB", p, predicted, gamma, 0, 1); err != nil {
 		return err
 	}
-	k, b := float64(len(predicted)), lowest(predicted)
+	k, b := float64(len(predicted)), floats.MinIdx(predicted)
 	least := predicted[b]
 	for a, y := range predicted {
 		if gap := gamma * (y - least); gap > 0 {
@@ -40,8 +42,12 @@ func FastCB(p, predicted []float64, gamma float64) error {
 // Source: Foster, Krishnamurthy (2021), lemma 2; the constants 5 and 7 are checked numerically, not quoted.
 func FastCBSlack(p, predicted, truth []float64, gamma float64) float64 {
 	var regret, loss, triangular float64
+	least := math.Inf(1)
+	for _, f := range truth {
+		least = math.Min(least, f)
+	}
 	for a, q := range p {
-		regret += q * (truth[a] - truth[lowest(truth)])
+		regret += q * (truth[a] - least)
 		loss += q * truth[a]
 		if sum := predicted[a] + truth[a]; sum > 0 {
 			triangular += q * (predicted[a] - truth[a]) * (predicted[a] - truth[a]) / sum

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 
+	"gonum.org/v1/gonum/floats"
 	"gonum.org/v1/gonum/mat"
 )
 
@@ -86,7 +87,7 @@ func (l *LinUCBLearner) Act(contexts [][]float64) (Choice, error) {
 		l.ax.MulVec(l.inverse[a], x)
 		l.scores[a] = mat.Dot(l.ax, l.sums[a]) - l.Nu*math.Sqrt(max(0, mat.Dot(l.ax, x)))
 	}
-	l.arm = lowest(l.scores)
+	l.arm = floats.MinIdx(l.scores)
 	l.x.CopyVec(mat.NewVecDense(l.Features, contexts[min(l.arm, len(contexts)-1)]))
 	one(l.p, l.arm)
 	return Choice{l.arm, l.p}, nil

@@ -12,6 +12,7 @@ import (
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
+	"gonum.org/v1/gonum/floats"
 
 	"github.com/hindsight-go/hindsight/lib/online"
 	"github.com/hindsight-go/hindsight/lib/scan"
@@ -346,7 +347,7 @@ func (e Exploration) distribution(p, predicted, widths []float64, level float64,
 			return fmt.Errorf("bandit: NeuralLearner.Act: the score of arm %d is %g, must be finite", a, scores[a])
 		}
 	}
-	one(p, lowest(scores))
+	one(p, floats.MinIdx(scores))
 	if e.Rule == Greedy {
 		for a := range p {
 			p[a] = level/float64(len(p)) + (1-level)*p[a]

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"math"
+
+	"gonum.org/v1/gonum/floats"
 )
 
 // SquareCB writes to p the probabilities of SquareCB's rule, inverse gap weighting, for predicted losses ŷ:
@@ -17,7 +19,7 @@ func SquareCB(p, predicted []float64, gamma float64) error {
 	if err := checkRule("SquareCB", p, predicted, gamma, math.Inf(-1), math.Inf(1)); err != nil {
 		return err
 	}
-	k, b := float64(len(predicted)), lowest(predicted)
+	k, b := float64(len(predicted)), floats.MinIdx(predicted)
 	for a, y := range predicted {
 		p[a] = 1 / (k + gamma*(y-predicted[b]))
 	}
@@ -34,8 +36,12 @@ func SquareCB(p, predicted []float64, gamma float64) error {
 // Source: Foster, Rakhlin (2020), lemma 3, with the constant 2K/γ.
 func SquareCBSlack(p, predicted, truth []float64, gamma float64) float64 {
 	var regret, square float64
+	least := math.Inf(1)
+	for _, f := range truth {
+		least = math.Min(least, f)
+	}
 	for a, q := range p {
-		regret += q * (truth[a] - truth[lowest(truth)])
+		regret += q * (truth[a] - least)
 		square += q * (predicted[a] - truth[a]) * (predicted[a] - truth[a])
 	}
 	return regret - gamma/4*square - 2*float64(len(p))/gamma

@@ -96,7 +96,7 @@ func TestRulesInequalities(t *testing.T) {
 		} else {
 			worstTight = max(worstTight, s+float64(k)/gamma)
 		}
-		one(p, lowest(predicted))
+		one(p, floats.MinIdx(predicted))
 		worstGreedy = max(worstGreedy, SquareCBSlack(p, predicted, truth, gamma))
 		gamma = 2 * float64(k) * math.Pow(500, rng.Float64())
 		if err := FastCB(p, predicted, gamma); err != nil {
@@ -114,7 +114,7 @@ func TestRulesInequalities(t *testing.T) {
 
 func checkDistribution(t *testing.T, p, predicted []float64) {
 	t.Helper()
-	k, b := float64(len(p)), lowest(predicted)
+	k, b := float64(len(p)), floats.MinIdx(predicted)
 	if math.Abs(floats.Sum(p)-1) > 1e-14 || p[b] < 1/k-1e-15 {
 		t.Fatalf("p = %v of ŷ = %v: the sum is %g, p_b %g", p, predicted, floats.Sum(p), p[b])
 	}

@@ -128,11 +128,7 @@ func (f ScaleByFrugal) labels(params []Param) (projectable, regular []int) {
 		return projectable, regular
 	}
 	if choose(f.Where); len(projectable) == 0 {
-		var paths []string
-		for _, p := range params {
-			paths = append(paths, p.Path)
-		}
-		panic(fmt.Errorf("optim: ScaleByFrugal: Where matches no parameter; there are %s", strings.Join(paths, ", ")))
+		panic(fmt.Errorf("optim: ScaleByFrugal: Where matches no parameter; there are %s", strings.Join(paths(params), ", ")))
 	}
 	return projectable, regular
 }

@@ -42,12 +42,8 @@ func factors(params []Param) (pairs [][2]int) {
 // Init implements Transform.
 func (l PreconditionLoRA) Init(params []Param) State {
 	if len(factors(params)) == 0 {
-		var paths []string
-		for _, p := range params {
-			paths = append(paths, p.Path)
-		}
 		c := check("PreconditionLoRA")
-		c.add("no parameter's path ends in \"/lora_a\"; there are %s", strings.Join(paths, ", "))
+		c.add("no parameter's path ends in \"/lora_a\"; there are %s", strings.Join(paths(params), ", "))
 		panic(c.join())
 	}
 	return nil

@@ -56,9 +56,7 @@ func (p Partition) assign(params []Param) []int {
 	out := make([]int, len(params))
 	taken := make([]int, len(p))
 	var errs []error
-	var paths []string
 	for i, param := range params {
-		paths = append(paths, param.Path)
 		out[i] = -1
 		for k, group := range p {
 			if group.Where == nil || group.Where(param) {
@@ -73,7 +71,7 @@ func (p Partition) assign(params []Param) []int {
 	}
 	for k, n := range taken {
 		if n == 0 {
-			errs = append(errs, fmt.Errorf("optim: Partition: group %q matches no parameter; there are %s", p[k].Name, strings.Join(paths, ", ")))
+			errs = append(errs, fmt.Errorf("optim: Partition: group %q matches no parameter; there are %s", p[k].Name, strings.Join(paths(params), ", ")))
 		}
 	}
 	if err := errors.Join(errs...); err != nil {
@@ -177,11 +175,7 @@ func (p Partition) Assignment(params []Param) (text string, err error) {
 		groups := p.assign(params)
 		var b strings.Builder
 		for k, group := range p {
-			var paths []string
-			for _, param := range chosen(params, groups, k) {
-				paths = append(paths, param.Path)
-			}
-			fmt.Fprintf(&b, "%s: %s\n", group.Name, strings.Join(paths, " "))
+			fmt.Fprintf(&b, "%s: %s\n", group.Name, strings.Join(paths(chosen(params, groups, k)), " "))
 		}
 		text = b.String()
 	})

@@ -55,10 +55,7 @@ func (p ScaleByProdigy) Update(s *Step, updates []*graph.Node, state State) ([]*
 	d, r := state[4*n].Value, state[4*n+1].Value
 	dtype := d.DType()
 	beta1, beta2 := s.decay("beta1", or(p.Beta1, 0.9), dtype), s.decay("beta2", or(p.Beta2, 0.999), dtype)
-	beta3 := math.Sqrt(or(p.Beta2, 0.999))
-	if p.Beta3 != 0 || math.Signbit(p.Beta3) {
-		beta3 = p.Beta3
-	}
+	beta3 := or(p.Beta3, math.Sqrt(or(p.Beta2, 0.999)))
 	step := d // what multiplies the direction, but for the learning rate
 	if p.BiasCorrection {
 		step = graph.Mul(step, graph.Div(graph.Sqrt(beta2.correction(s, 0)), beta1.correction(s, 0)))

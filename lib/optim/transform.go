@@ -52,6 +52,15 @@ func (p Param) axes() []int {
 	return axes
 }
 
+// paths of parameters, in their order.
+func paths(params []Param) []string {
+	out := make([]string, len(params))
+	for i, p := range params {
+		out[i] = p.Path
+	}
+	return out
+}
+
 // reduce sums x, shaped like the parameter, over one run's tensor: a scalar, or one value a run.
 func (p Param) reduce(x *graph.Node) *graph.Node {
 	if axes := p.axes(); len(axes) > 0 {

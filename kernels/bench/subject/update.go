@@ -30,11 +30,12 @@ func update(ctx context.Context, b compute.Backend, argument string) (subject, e
 	if err != nil {
 		return subject{}, err
 	}
-	s, err := updating(ctx, b, t, how, transformer(), 100)
+	params := transformer()
+	s, err := updating(ctx, b, t, how, params, 100)
 	if err == nil && method == "sgd-sai-torch" { // vectors have another scale there, matrices the same
 		var matrices []float64
-		for i, path := range slices.Sorted(maps.Keys(transformer())) {
-			if len(transformer()[path]) > 1 {
+		for i, path := range slices.Sorted(maps.Keys(params)) {
+			if len(params[path]) > 1 {
 				matrices = append(matrices, s.check[i])
 			}
 		}
