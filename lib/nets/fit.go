@@ -35,6 +35,10 @@ type FitConfig struct {
 	Observe func(s *scan.Step, o optim.Observation)
 	// Progress is told the steps done and asked for.
 	Progress func(done, total int)
+	// EachEpoch is told, after each epoch of a run and at its end, what [Fitter.Fit] would return had the run ended there:
+	// accuracy, statistics and all. An error ends the run. Runs of [Fitter.FitAll] call it at the same time. nil: nobody is
+	// told, and the accuracy is measured once.
+	EachEpoch func(run Run, epoch int, r *FitResult) error
 }
 
 func (c FitConfig) complete() (FitConfig, error) {
@@ -124,7 +128,10 @@ func NewFitter(b compute.Backend, config FitConfig) (*Fitter, error) {
 			return CrossEntropy(config.Model.Apply(params, data[0]), data[1])
 		},
 		Observe: config.Observe,
-		Loop:    scan.Loop{Name: config.Model.Name, Progress: config.Progress},
+		Loop:    scan.Loop{Name: config.Model.Name},
+	}
+	if config.Progress != nil {
+		problem.Loop.Progress = func(done, _ int) { config.Progress(done, config.Steps) } // of all epochs
 	}
 	f.program, err = optim.Compile(b, config.Optimizer, problem, config.Model.Init(0), f.inputs, config.Hyper)
 	if err != nil {
@@ -231,7 +238,25 @@ func (f *Fitter) Fit(ctx context.Context, hyper optim.Hyper, seed uint64) (*FitR
 	all := optim.Hyper{}
 	maps.Copy(all, f.config.Hyper)
 	maps.Copy(all, hyper)
-	r, err := f.program.Run(ctx, f.config.Model.Init(seed), f.inputs, all, f.config.Steps, int64(seed))
+	steps, piece := f.config.Steps, f.config.Steps
+	if f.config.EachEpoch != nil {
+		piece = min(piece, f.config.EpochSteps())
+	}
+	r, err := f.program.Run(ctx, f.config.Model.Init(seed), f.inputs, all, piece, int64(seed))
+	for epoch := 1; ; epoch++ {
+		out, err := f.result(ctx, r, err, seed)
+		if err == nil && f.config.EachEpoch != nil {
+			err = f.config.EachEpoch(Run{all, seed}, epoch, out)
+		}
+		if err != nil || r.Steps == steps {
+			return out, err
+		}
+		r, err = f.program.Resume(ctx, r, f.inputs, all, min(piece, steps-r.Steps))
+	}
+}
+
+// result is what a run has reached, with the error that it ended with.
+func (f *Fitter) result(ctx context.Context, r *optim.Result, err error, seed uint64) (*FitResult, error) {
 	if r == nil {
 		return nil, err
 	}

@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
+	"gonum.org/v1/gonum/floats"
 
 	"github.com/hindsight-go/hindsight/lib/backend"
 	"github.com/hindsight-go/hindsight/lib/data"
@@ -314,6 +316,61 @@ func TestFitter(t *testing.T) {
 	}
 	if _, err := f.FitAll(ctx, []Run{{}, {Hyper: optim.Hyper{"beta": {1}}}}); err == nil || !strings.Contains(err.Error(), `"beta" was not given`) {
 		t.Errorf("an unknown hyper-parameter gives %v", err)
+	}
+}
+
+// A run that is looked at after each epoch is the run that is not, and ends where the one who looks says so.
+func TestEachEpoch(t *testing.T) {
+	m, err := MLP("relu", 4, 16, 3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := 0
+	c := FitConfig{
+		Model: m, Optimizer: optim.Momentum(0.05, 0.9), Train: clouds(300, 1), Test: clouds(100, 2), Batch: 32, Steps: 31,
+		Progress: func(n, total int) {
+			if n < done || total != 31 {
+				t.Errorf("progress of %d of %d after %d", n, total, done)
+			}
+			done = n
+		},
+	}
+	fit := func() (*FitResult, error) {
+		t.Helper()
+		done = 0
+		f, err := NewFitter(backend.ForTest(t), c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return f.Fit(t.Context(), nil, 5)
+	}
+	want, err := fit()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var steps []int
+	enough := errors.New("enough")
+	last := 4
+	c.EachEpoch = func(run Run, epoch int, r *FitResult) error {
+		steps = append(steps, len(r.Losses))
+		if epoch != len(steps) || run.Seed != 5 || r.Accuracy == 0 {
+			t.Errorf("epoch %d of %v has accuracy %g", epoch, run, r.Accuracy)
+		}
+		if epoch == last {
+			return enough
+		}
+		return nil
+	}
+	got, err := fit()
+	if !errors.Is(err, enough) || !slices.Equal(steps, []int{9, 18, 27, 31}) || done != 31 {
+		t.Errorf("looked after %v steps, %v", steps, err)
+	}
+	if !floats.EqualApprox(got.Losses, want.Losses, 1e-6) || got.Accuracy != want.Accuracy {
+		t.Errorf("looked at, the losses are %v, else %v", got.Losses, want.Losses)
+	}
+	steps, last = nil, 2
+	if r, err := fit(); !errors.Is(err, enough) || len(r.Losses) != 18 {
+		t.Errorf("ended after %d steps, %v", len(r.Losses), err)
 	}
 }
 
