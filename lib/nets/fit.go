@@ -244,7 +244,8 @@ func (f *Fitter) Fit(ctx context.Context, hyper optim.Hyper, seed uint64) (*FitR
 	}
 	r, err := f.program.Run(ctx, f.config.Model.Init(seed), f.inputs, all, piece, int64(seed))
 	for epoch := 1; ; epoch++ {
-		out, err := f.result(ctx, r, err, seed)
+		var out *FitResult
+		out, err = f.result(ctx, r, err, seed)
 		if err == nil && f.config.EachEpoch != nil {
 			err = f.config.EachEpoch(Run{all, seed}, epoch, out)
 		}

@@ -372,6 +372,37 @@ func TestEachEpoch(t *testing.T) {
 	if r, err := fit(); !errors.Is(err, enough) || len(r.Losses) != 18 {
 		t.Errorf("ended after %d steps, %v", len(r.Losses), err)
 	}
+
+	// What ends a run in a later epoch ends it there.
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	c.Progress, c.EachEpoch = nil, func(_ Run, epoch int, _ *FitResult) error {
+		if epoch == 2 {
+			cancel()
+		}
+		return nil
+	}
+	f, err := NewFitter(backend.ForTest(t), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r, err := f.Fit(ctx, nil, 5); !errors.Is(err, context.Canceled) || len(r.Losses) != 18 {
+		t.Errorf("a context that ends gives %d steps, %v", len(r.Losses), err)
+	}
+	c.EachEpoch = func(_ Run, epoch int, _ *FitResult) error {
+		if epoch > 1 {
+			t.Errorf("epoch %d is told after the loss was no longer finite", epoch)
+		}
+		return nil
+	}
+	late := optim.Joined{Parts: []optim.Schedule{optim.Constant{By: 0.05}, optim.Constant{By: 1e30}}, Ends: []int64{14}}
+	c.Optimizer = optim.Chain{optim.ScaleByLearningRate{Rate: 1, Schedule: late}}
+	if f, err = NewFitter(backend.ForTest(t), c); err != nil {
+		t.Fatal(err)
+	}
+	if r, err := f.Fit(t.Context(), nil, 5); !errors.Is(err, scan.ErrNonFinite) || len(r.Losses) < 14 || len(r.Losses) > 17 {
+		t.Errorf("a rate that explodes gives %d losses, %v", len(r.Losses), err)
+	}
 }
 
 func TestFitErrors(t *testing.T) {
