@@ -116,9 +116,10 @@ func (r CNNRun) validate() error {
 	return errors.Join(errs...)
 }
 
-// Run trains, in plain Go: at these sizes a step takes less than a call of a compiled program. A run that diverges, with a
-// weight that is not finite or |f| > 10⁶, is a result; see [CNNTrace].End. When the context ends, the trace so far is returned
-// with the context's error.
+// Run trains, in plain Go: with twenty filters of 200 entries a step takes as long as in a compiled loop over many runs at
+// once, some microseconds, and runs of other lengths and batches go side by side. A run that diverges, with a weight that is
+// not finite or |f| > 10⁶, is a result; see [CNNTrace].End. When the context ends, the trace so far is returned with the
+// context's error.
 func (r CNNRun) Run(ctx context.Context) (*CNNTrace, error) {
 	return r.run(ctx, func(int) {})
 }
