@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"runtime"
-	"slices"
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/gomlx/core/graph"
@@ -92,15 +91,8 @@ type Fitter struct {
 	inputs     scan.Vars
 	program    *optim.Program
 	statistics *scan.Program // of batch normalization; nil without
-	test       *graph.Exec
-	pieces     []piece // of the test part
+	test       *Evaluator    // nil without a test part
 }
-
-// piece is as much of the test part as is evaluated at once: the activations of a large network on all of it would not
-// fit in memory.
-type piece struct{ x, y *tensors.Tensor }
-
-const pieceRows = 1000
 
 // FitResult is a finished training run.
 type FitResult struct {
@@ -142,29 +134,10 @@ func NewFitter(b compute.Backend, config FitConfig) (*Fitter, error) {
 			return nil, err
 		}
 	}
-	shared := []*tensors.Tensor{f.inputs["x"], f.inputs["y"]}
-	if config.Test == nil {
-		return f, onDevice(b, shared)
+	if err := onDevice(b, []*tensors.Tensor{f.inputs["x"], f.inputs["y"]}); err != nil || config.Test == nil {
+		return f, err
 	}
-	for from := 0; from < config.Test.Rows(); from += pieceRows {
-		var rows []int
-		for r := from; r < min(from+pieceRows, config.Test.Rows()); r++ {
-			rows = append(rows, r)
-		}
-		part, err := config.Test.Take(rows)
-		if err != nil {
-			return nil, err
-		}
-		f.pieces = append(f.pieces, piece{part.Features(), part.LabelTensor()})
-		shared = append(shared, f.pieces[len(f.pieces)-1].x, f.pieces[len(f.pieces)-1].y)
-	}
-	if err := onDevice(b, shared); err != nil {
-		return nil, err
-	}
-	f.test, err = graph.NewExec(b, func(nodes []*graph.Node) *graph.Node {
-		n, end := len(config.Model.Params), len(nodes)-2
-		return Correct(config.Model.evaluate(nodes[:n], nodes[n:end], nodes[end]), nodes[end+1])
-	})
+	f.test, err = NewEvaluator(b, config.Model, config.Test)
 	return f, err
 }
 
@@ -200,7 +173,8 @@ func (f *Fitter) compileStatistics(b compute.Backend) (err error) {
 		for i, spec := range m.Params {
 			p[i] = s.Input(paramInput + spec.Path)
 		}
-		for i, v := range m.Norm.Measure(p, f.batch(s)[0]) {
+		_, statistics := m.Norm.Train(p, f.batch(s)[0])
+		for i, v := range statistics {
 			path := m.Norm.Statistics[i].Path
 			s.Set(path, graph.Add(s.Get(path), graph.DivScalar(v, f.statisticsSteps())))
 		}
@@ -274,7 +248,7 @@ func (f *Fitter) result(ctx context.Context, r *optim.Result, err error, seed ui
 	if err != nil || f.test == nil {
 		return out, err
 	}
-	out.Accuracy, err = f.accuracy(r.Params, out.Statistics)
+	_, out.Accuracy, err = f.test.Measure(r.Params, out.Statistics)
 	return out, err
 }
 
@@ -291,37 +265,6 @@ func (f *Fitter) measure(ctx context.Context, params scan.Vars, seed uint64) (sc
 		return nil, fmt.Errorf("nets: Fit: stopped while the statistics of batch normalization were measured: %w", ctx.Err())
 	}
 	return r.State, nil
-}
-
-// evaluate measures the statistics and then the accuracy of parameters.
-func (f *Fitter) evaluate(ctx context.Context, params scan.Vars, seed uint64) (float64, error) {
-	statistics, err := f.measure(ctx, params, seed)
-	if err != nil {
-		return 0, err
-	}
-	return f.accuracy(params, statistics)
-}
-
-// accuracy of parameters on the test part.
-func (f *Fitter) accuracy(params, statistics scan.Vars) (float64, error) {
-	var args []any
-	for _, p := range f.config.Model.Params {
-		args = append(args, params[p.Path])
-	}
-	if f.config.Model.Norm != nil {
-		for _, s := range f.config.Model.Norm.Statistics {
-			args = append(args, statistics[s.Path])
-		}
-	}
-	correct := 0
-	for _, part := range f.pieces {
-		out, err := f.test.Call(append(slices.Clone(args), part.x, part.y)...)
-		if err != nil {
-			return 0, fmt.Errorf("nets: Fit: %w", err)
-		}
-		correct += int(out[0].Value().(int32))
-	}
-	return float64(correct) / float64(f.config.Test.Rows()), nil
 }
 
 // Run is one training run of several.

@@ -69,7 +69,9 @@ func (l LoRA) Adapt(base Model) (Model, error) {
 	if base.Norm != nil {
 		adapted.Norm = &BatchNorm{
 			Statistics: base.Norm.Statistics,
-			Measure:    func(p []*graph.Node, x *graph.Node) []*graph.Node { return base.Norm.Measure(merged(p), x) },
+			Train: func(p []*graph.Node, x *graph.Node) (*graph.Node, []*graph.Node) {
+				return base.Norm.Train(merged(p), x)
+			},
 			Evaluate: func(p, statistics []*graph.Node, x *graph.Node) *graph.Node {
 				return base.Norm.Evaluate(merged(p), statistics, x)
 			},

@@ -264,8 +264,8 @@ func TestFitter(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(f.pieces) != 3 || c.EpochSteps() != 9 {
-		t.Errorf("%d pieces and epochs of %d steps", len(f.pieces), c.EpochSteps())
+	if len(f.test.pieces) != 3 || c.EpochSteps() != 9 {
+		t.Errorf("%d pieces and epochs of %d steps", len(f.test.pieces), c.EpochSteps())
 	}
 	ctx := context.Background()
 	none := optim.Hyper{"learning_rate": {0}}

@@ -25,7 +25,8 @@ import (
 // [curvature.PruneDiagonalFisher] and [curvature.PruneMagnitude].
 var PruneMethods = []string{"m-fac", "diagonal", "magnitude"}
 
-// PrunerConfig says what [NewPruner] prepares: a trained classifier and the examples that its gradients are taken on.
+// PrunerConfig says what [NewPruner] prepares: a trained classifier and the examples that its gradients are taken on, as it
+// is evaluated: with given statistics of batch normalization, where it has that.
 type PrunerConfig struct {
 	Model Model
 	Train *data.Dataset
@@ -49,7 +50,10 @@ type Pruner struct {
 // Pruned is a network whose Alive weights are not 0, and all others exactly 0.
 type Pruned struct {
 	Params scan.Vars
-	Alive  []bool // one a weight that may be pruned
+	// Statistics of batch normalization that the network is evaluated with; nil for one without. Pruning leaves them as
+	// they are, training measures them anew. See [BatchNorm].
+	Statistics scan.Vars
+	Alive      []bool // one a weight that may be pruned
 }
 
 // Sparsity is the fraction of the weights that are pruned.
@@ -98,7 +102,7 @@ func NewPruner(b compute.Backend, config PrunerConfig) (*Pruner, error) {
 		return nil, err
 	}
 	var err error
-	p.gradients, err = scan.Compile(b, scan.Loop{Name: "gradients", Step: p.step, StopNonFinite: "-"}, config.Model.Init(0), p.inputs())
+	p.gradients, err = scan.Compile(b, scan.Loop{Name: "gradients", Step: p.step, StopNonFinite: "-"}, config.Model.Init(0), p.inputs(config.Model.Norm.start()))
 	return p, err
 }
 
@@ -113,17 +117,27 @@ func (p *Pruner) step(s *scan.Step) {
 			of = append(of, params[i])
 		}
 	}
+	var statistics []*graph.Node
+	for _, spec := range model.Norm.specs() {
+		statistics = append(statistics, s.Input(statisticInput+spec.Path))
+	}
 	batch := s.Batch(p.config.Batch, "x", "y")
-	gradients := graph.Gradient(CrossEntropy(model.Apply(params, batch[0]), batch[1]), of...)
+	gradients := graph.Gradient(CrossEntropy(model.evaluate(params, statistics, batch[0]), batch[1]), of...)
 	for i, g := range gradients {
 		gradients[i] = graph.Reshape(g, g.Shape().Size())
 	}
 	s.Trace("gradient", graph.Concatenate(gradients, 0))
 }
 
-func (p *Pruner) inputs() scan.Vars {
-	return scan.Vars{"x": p.config.Train.Features(), "y": p.config.Train.LabelTensor()}
+func (p *Pruner) inputs(statistics scan.Vars) scan.Vars {
+	out := scan.Vars{"x": p.config.Train.Features(), "y": p.config.Train.LabelTensor()}
+	for path, v := range statistics {
+		out[statisticInput+path] = v
+	}
+	return out
 }
+
+const statisticInput = "statistic:"
 
 // Size is the number of weights that may be pruned.
 func (p *Pruner) Size() int { return p.size }
@@ -157,12 +171,12 @@ func (p *Pruner) with(params scan.Vars, weights []float64) scan.Vars {
 }
 
 // Sampler draws gradients at other weights of the network, with true labels, on the seed's minibatches: other ones at each
-// call. All else of params stays as it is.
-func (p *Pruner) Sampler(params scan.Vars, seed uint64) curvature.GradientSampler {
-	round := int64(0)
+// call. All else of the network stays as it is.
+func (p *Pruner) Sampler(of Pruned, seed uint64) curvature.GradientSampler {
+	round, inputs := int64(0), p.inputs(of.Statistics)
 	return func(ctx context.Context, weights []float64, n int) ([]float64, error) {
 		round++
-		r, err := p.gradients.Run(ctx, p.with(params, weights), p.inputs(), n, int64(seed)<<20+round)
+		r, err := p.gradients.Run(ctx, p.with(of.Params, weights), inputs, n, int64(seed)<<20+round)
 		if err != nil {
 			return nil, err
 		}
@@ -186,7 +200,10 @@ func (p *Pruner) Prune(ctx context.Context, method string, from Pruned, config c
 			return Pruned{}, fmt.Errorf("nets: Prune: parameter %q is missing", spec.Path)
 		}
 	}
-	weights, sample := p.Weights(from.Params), p.Sampler(from.Params, seed)
+	if _, err := p.config.Model.Norm.in(from.Statistics); err != nil {
+		return Pruned{}, err
+	}
+	weights, sample := p.Weights(from.Params), p.Sampler(from, seed)
 	var alive []bool
 	var err error
 	switch method {
@@ -207,7 +224,7 @@ func (p *Pruner) Prune(ctx context.Context, method string, from Pruned, config c
 	if err != nil {
 		return Pruned{}, err
 	}
-	return Pruned{p.with(from.Params, weights), alive}, nil
+	return Pruned{p.with(from.Params, weights), from.Statistics, alive}, nil
 }
 
 // inverse returns the one that was compiled for such a configuration, to be used by one pruning at a time; nil where the
@@ -277,7 +294,7 @@ func (p *Pruner) Gradual(ctx context.Context, config GradualConfig, from Pruned,
 			return Pruned{}, steps, err
 		}
 		step := GradualStep{Sparsity: from.Sparsity()}
-		if step.Pruned, err = f.evaluate(ctx, from.Params, round); err != nil {
+		if _, step.Pruned, err = f.test.Measure(from.Params, from.Statistics); err != nil {
 			return Pruned{}, steps, err
 		}
 		r, err := f.program.Run(ctx, from.Params, f.inputs, nil, f.config.Steps, int64(round))
@@ -288,7 +305,10 @@ func (p *Pruner) Gradual(ctx context.Context, config GradualConfig, from Pruned,
 			return Pruned{}, steps, fmt.Errorf("nets: Gradual: training at sparsity %g: %w", sparsity, err)
 		}
 		from.Params = r.Params
-		if step.Trained, err = f.evaluate(ctx, from.Params, round); err != nil {
+		if from.Statistics, err = f.measure(ctx, from.Params, round); err != nil {
+			return Pruned{}, steps, err
+		}
+		if _, step.Trained, err = f.test.Measure(from.Params, from.Statistics); err != nil {
 			return Pruned{}, steps, err
 		}
 		steps = append(steps, step)

@@ -52,7 +52,7 @@ func TestPrunerGradients(t *testing.T) {
 	params := model.Init(1)
 	w := p.Weights(params)
 	n := train.Rows()
-	whole, err := p.Sampler(params, 5)(context.Background(), w, n) // an epoch: every example once
+	whole, err := p.Sampler(Pruned{Params: params}, 5)(context.Background(), w, n) // an epoch: every example once
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,7 +70,7 @@ func TestPrunerGradients(t *testing.T) {
 		for i, sign := range []float64{-1, 1} {
 			moved := slices.Clone(w)
 			moved[k] += sign * h
-			if ends[i], _, err = e.Measure(p.with(params, moved)); err != nil {
+			if ends[i], _, err = e.Measure(p.with(params, moved), nil); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -78,7 +78,7 @@ func TestPrunerGradients(t *testing.T) {
 			t.Errorf("weight %d: mean gradient %g, by differences %g", k, mean, want)
 		}
 	}
-	sample := p.Sampler(params, 5)
+	sample := p.Sampler(Pruned{Params: params}, 5)
 	one, _ := sample(context.Background(), w, 1)
 	two, _ := sample(context.Background(), w, 1)
 	if !slices.Equal(one, whole[:len(w)]) || slices.Equal(one, two) {

@@ -106,14 +106,14 @@ func ResNet(c ResNetConfig) (Model, error) {
 		Apply: func(p []*graph.Node, x *graph.Node) *graph.Node { return run(p, x, byBatch(nil)) },
 		Norm: &BatchNorm{
 			Statistics: statistics,
-			Measure: func(p []*graph.Node, x *graph.Node) []*graph.Node {
+			Train: func(p []*graph.Node, x *graph.Node) (*graph.Node, []*graph.Node) {
 				seen := map[string]*graph.Node{}
-				run(p, x, byBatch(func(path string, value *graph.Node) { seen[path] = value }))
+				outputs := run(p, x, byBatch(func(path string, value *graph.Node) { seen[path] = value }))
 				out := make([]*graph.Node, len(statistics))
 				for i, s := range statistics {
 					out[i] = seen[s.Path]
 				}
-				return out
+				return outputs, out
 			},
 			Evaluate: func(p, given []*graph.Node, x *graph.Node) *graph.Node {
 				return run(p, x, byStatistics(byPath(statistics, given)))

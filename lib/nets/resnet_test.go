@@ -86,7 +86,8 @@ func TestResNetMatchesTwin(t *testing.T) {
 					placed = append(placed, graph.ReduceAllSum(graph.Mul(flat, place)))
 				}
 				out := []*graph.Node{logits, loss, graph.Stack(along, 0), graph.Stack(placed, 0), m.Norm.Evaluate(p, given, x)}
-				return append(out, m.Norm.Measure(p, x)...)
+				trained, statistics := m.Norm.Train(p, x)
+				return append(append(out, statistics...), trained)
 			})
 			if err != nil {
 				t.Fatal(err)
@@ -101,6 +102,7 @@ func TestResNetMatchesTwin(t *testing.T) {
 				"gradients along the parameters": {tensors.MustCopyFlatData[float64](out[2]), want.Along},
 				"gradients by place":             {tensors.MustCopyFlatData[float64](out[3]), want.Placed},
 				"logits at given statistics":     {tensors.MustCopyFlatData[float64](out[4]), want.Evaluated},
+				"logits with statistics":         {tensors.MustCopyFlatData[float64](out[5+s]), want.Logits},
 			} {
 				near(t, k, values[0], values[1])
 			}
@@ -167,7 +169,7 @@ func TestResNetTrains(t *testing.T) {
 	if r, err = fitter.Fit(context.Background(), nil, 1); err != nil {
 		t.Fatal(err)
 	}
-	exec, err := graph.NewExec(b, func(in []*graph.Node) []*graph.Node { return m.Norm.Measure(in[:len(in)-1], in[len(in)-1]) })
+	exec, err := graph.NewExec(b, func(in []*graph.Node) []*graph.Node { _, s := m.Norm.Train(in[:len(in)-1], in[len(in)-1]); return s })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -212,7 +214,8 @@ func TestLoRAOfResNet(t *testing.T) {
 		}
 		exec, err := graph.NewExec(backend.ForTest(t), func(in []*graph.Node) *graph.Node {
 			p, x := in[:len(in)-1], in[len(in)-1]
-			return m.Norm.Evaluate(p, m.Norm.Measure(p, x), x)
+			_, statistics := m.Norm.Train(p, x)
+			return m.Norm.Evaluate(p, statistics, x)
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -251,9 +254,6 @@ func TestResNetErrors(t *testing.T) {
 	d := stripes(4, 1)
 	if _, err := NewFitter(backend.ForTest(t), FitConfig{Model: m, Optimizer: optim.SGD(1), Train: d, Batch: 2}); err == nil || !strings.Contains(err.Error(), "must be [batch height width 3]") {
 		t.Errorf("grey pictures give %v", err)
-	}
-	if _, err := NewSharpnessTrainer(backend.ForTest(t), SharpnessConfig{Model: m, Train: d, Test: d, Batch: 2}); err == nil || !strings.Contains(err.Error(), "must be without batch normalization") {
-		t.Errorf("the sharpness of a network with batch normalization gives %v", err)
 	}
 }
 

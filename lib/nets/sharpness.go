@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"runtime"
+	"strings"
 	"time"
 
 	"github.com/gomlx/compute"
@@ -25,6 +26,10 @@ var SharpnessMethods = []string{"sgd", "sam", "saf", "mesa"}
 // SharpnessConfig says what [NewSharpnessTrainer] prepares: a classifier trained by SGD with momentum and a falling
 // rate, plainly or aware of sharpness, and measured after each epoch. A field of 0 means its default, those of the
 // comparison of SAM, SAF and MESA on noisy labels.
+//
+// Batch normalization goes by the minibatch in all passes that train, SAM's second and the outputs that SAF records among
+// them, and by running statistics in what measures. They follow the first pass of a step only. MESA's teacher goes by
+// running statistics averaged like its weights. The two last are the official code's.
 type SharpnessConfig struct {
 	Model       Model
 	Train, Test *data.Dataset
@@ -77,9 +82,6 @@ func (c SharpnessConfig) complete() (SharpnessConfig, error) {
 	}
 	if c.Model.Apply == nil {
 		bad("Model is empty")
-	}
-	if c.Model.Norm != nil {
-		bad("Model is %s, must be without batch normalization, whose loss is not a function of the weights alone", c.Model.Name)
 	}
 	for name, d := range map[string]*data.Dataset{"Train": c.Train, "Test": c.Test} {
 		if d == nil || d.Rows() == 0 || d.Labels == nil || len(d.Classes) < 2 {
@@ -145,8 +147,10 @@ type SharpnessCurves struct {
 	Sharpness []float64 // R of the training loss; see [curvature.Sharpness]
 	Gradient  []float64 // ‖∇L‖ of the training loss
 	Params    scan.Vars // at the end
-	Mode      scan.Mode
-	Why       string
+	// Statistics, running, of batch normalization, at the end; empty without. See [Model.Evaluated].
+	Statistics scan.Vars
+	Mode       scan.Mode
+	Why        string
 }
 
 // NewSharpnessTrainer checks the configuration and compiles the training step.
@@ -162,10 +166,7 @@ func NewSharpnessTrainer(b compute.Backend, config SharpnessConfig) (*SharpnessT
 		optim.ScaleByLearningRate{Rate: c.Rate, Schedule: optim.Cosine{Steps: c.Epochs * t.epochSteps}},
 	})
 	var objective optim.Objective
-	plain := optim.Supervised{
-		Outputs:   func(p, data []*graph.Node) *graph.Node { return t.outputs(p, data[0]) },
-		Criterion: func(z *graph.Node, data []*graph.Node) *graph.Node { return CrossEntropy(z, data[1]) },
-	}
+	plain := t.supervised()
 	switch c.Method {
 	case "sgd":
 		objective = plain
@@ -178,7 +179,10 @@ func NewSharpnessTrainer(b compute.Backend, config SharpnessConfig) (*SharpnessT
 			Lambda: c.Lambda, Tau: c.Tau, Lookback: c.Lookback, Start: c.Start,
 		}
 	case "mesa":
-		objective = optim.MESA{Supervised: plain, EpochSteps: t.epochSteps, Lambda: c.Lambda, Tau: c.Tau, Beta: c.Beta, Start: c.Start}
+		objective = optim.MESA{
+			Supervised: plain, Teacher: t.teacher, EpochSteps: t.epochSteps,
+			Lambda: c.Lambda, Tau: c.Tau, Beta: c.Beta, Start: c.Start,
+		}
 	default:
 		return nil, fmt.Errorf("nets: SharpnessConfig: Method is %q, must be one of %v", c.Method, SharpnessMethods)
 	}
@@ -201,7 +205,12 @@ func NewSharpnessTrainer(b compute.Backend, config SharpnessConfig) (*SharpnessT
 	if t.program, err = optim.Compile(b, method, problem, start, inputs, c.Vary); err != nil {
 		return nil, err
 	}
-	t.memory, err = optim.StateBytes(b, objective, start)
+	all, err := optim.StateBytes(b, objective, start)
+	if err != nil {
+		return nil, err
+	}
+	own, err := optim.StateBytes(b, plain, start)
+	t.memory = all - own
 	return t, err
 }
 
@@ -213,7 +222,7 @@ func (t *SharpnessTrainer) Passes() Passes {
 	return Passes{float64(w.forward), float64(w.all-w.forward*w.each) / float64(2*w.each)}
 }
 
-// MemoryBytes is what the method remembers beside the optimizer's state.
+// MemoryBytes is what the method remembers beside the optimizer's state and the network's running statistics.
 func (t *SharpnessTrainer) MemoryBytes() int64 { return t.memory }
 
 // EpochSteps is the number of steps of an epoch.
@@ -229,10 +238,29 @@ func (t *SharpnessTrainer) batch(s *scan.Step) []*graph.Node {
 	return out
 }
 
-// outputs is the network, counted.
-func (t *SharpnessTrainer) outputs(p []*graph.Node, x *graph.Node) *graph.Node {
+// supervised is the loss of the network in training.
+func (t *SharpnessTrainer) supervised() optim.Supervised {
+	model := t.config.Model
+	out := optim.Supervised{Criterion: func(z *graph.Node, data []*graph.Node) *graph.Node { return CrossEntropy(z, data[1]) }}
+	if model.Norm != nil {
+		out.Buffers = model.Norm.running(t.pass)
+		return out
+	}
+	out.Outputs = func(p, data []*graph.Node) *graph.Node {
+		return t.pass(data[0], func() *graph.Node { return model.Apply(p, data[0]) })
+	}
+	return out
+}
+
+// teacher is the network in evaluation.
+func (t *SharpnessTrainer) teacher(p, statistics, data []*graph.Node) *graph.Node {
+	return t.pass(data[0], func() *graph.Node { return t.config.Model.evaluate(p, statistics, data[0]) })
+}
+
+// pass builds one through the network, counted.
+func (t *SharpnessTrainer) pass(x *graph.Node, build func() *graph.Node) *graph.Node {
 	before := products(x.Graph())
-	z := t.config.Model.Apply(p, x)
+	z := build()
 	t.work.forward, t.work.each = t.work.forward+1, products(x.Graph())-before
 	if n := len(t.config.Train.Classes); z.Rank() != 2 || z.Shape().Dim(1) != n {
 		panic(fmt.Errorf("nets: SharpnessConfig: Model's outputs are %s, must be a row of %d, the number of classes, for each example", z.Shape(), n))
@@ -250,20 +278,27 @@ func products(g *graph.Graph) (n int) {
 	return n
 }
 
-// observe measures at the weights after the step.
+// observe measures at the weights and the running statistics after the step.
 func (t *SharpnessTrainer) observe(s *scan.Step, o optim.Observation) {
 	t.work.all = products(s.Graph())
 	after := make([]*graph.Node, len(o.Params))
 	for i, p := range o.Params {
 		after[i] = graph.Add(p.Value, o.Updates[i])
 	}
+	var statistics []*graph.Node
+	for _, v := range o.Memory {
+		if strings.HasPrefix(v.Name, optim.BufferPrefix) {
+			statistics = append(statistics, v.Value)
+		}
+	}
+	outputs := func(p []*graph.Node, x *graph.Node) *graph.Node { return t.config.Model.evaluate(p, statistics, x) }
 	x, y := s.Input("x"), s.Input("y")
 	if n := t.config.Probe; n < x.Shape().Dim(0) {
 		x, y = graph.Slice(x, graph.AxisRange(0, n)), graph.Slice(y, graph.AxisRange(0, n))
 	}
-	loss := func(p []*graph.Node) *graph.Node { return CrossEntropy(t.config.Model.Apply(p, x), y) }
+	loss := func(p []*graph.Node) *graph.Node { return CrossEntropy(outputs(p, x), y) }
 	r, norm := curvature.Sharpness(loss, after, t.config.Rho)
-	hits := Correct(t.config.Model.Apply(after, s.Input("test_x")), s.Input("test_y"))
+	hits := Correct(outputs(after, s.Input("test_x")), s.Input("test_y"))
 	s.Trace("train_loss", loss(after))
 	s.Trace("accuracy", graph.DivScalar(graph.ConvertDType(hits, r.DType()), t.config.Test.Rows()))
 	s.Trace("sharpness", r)
@@ -303,7 +338,10 @@ func (t *SharpnessTrainer) Run(ctx context.Context, run SharpnessRun) (*Sharpnes
 	if err == nil && r.Status == scan.Interrupted {
 		err = fmt.Errorf("nets: SharpnessTrainer: stopped after %d of %d steps: %w", r.Steps, run.Epochs*t.epochSteps, ctx.Err())
 	}
-	out := &SharpnessCurves{Params: r.Params, Mode: r.Mode, Why: r.Why}
+	out := &SharpnessCurves{Params: r.Params, Statistics: scan.Vars{}, Mode: r.Mode, Why: r.Why}
+	for _, spec := range t.config.Model.Norm.specs() {
+		out.Statistics[spec.Path] = r.State["objective/"+optim.BufferPrefix+spec.Path]
+	}
 	for name, to := range map[string]*[]float64{"train_loss": &out.TrainLoss, "accuracy": &out.Accuracy, "sharpness": &out.Sharpness, "gradient": &out.Gradient} {
 		for _, v := range tensors.MustCopyFlatData[float32](r.Traces[name]) {
 			*to = append(*to, float64(v))

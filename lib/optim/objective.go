@@ -19,7 +19,7 @@ import (
 //	| [MESA]       | distance to the outputs of averaged weights        | the weights once more         | 2F + 1B       |
 //
 // F and B are passes forward and backward through the network. [SAM], which changes the gradient and not the loss,
-// takes twice a plain step's.
+// takes twice a plain step's. A network with [Buffers] adds them to the memory, and with MESA once more for the teacher.
 type Objective interface {
 	// Init returns the memory before the first step, in a fixed order.
 	Init(params []Param) State
@@ -48,22 +48,55 @@ func (f lossOnly) Loss(_ *Step, values, data []*graph.Node, _ State) (*graph.Nod
 func (lossOnly) Validate() error { return nil }
 
 // Supervised is a loss of a network's outputs, the part that [SAF] and [MESA] build on. By itself it is an objective
-// without a memory.
+// without a memory but the network's own.
 type Supervised struct {
 	// Outputs of the network for a minibatch, a classifier's logits: [batch, classes], with runs [runs, batch, classes].
 	Outputs func(params, data []*graph.Node) *graph.Node
 	// Criterion is the loss of such outputs: a scalar, or one value a run.
 	Criterion func(outputs *graph.Node, data []*graph.Node) *graph.Node
+	// Buffers of a network that has some; its Outputs then take the place of Outputs, which must be nil. nil: none.
+	Buffers *Buffers
 }
+
+// Buffers are what a network remembers beside its parameters and no gradient reaches, such as the running statistics of
+// batch normalization. They follow the pass at the step's own parameters alone: the second pass of [SAM], at others,
+// leaves them as they are, as does the evaluation of a teacher. The memory holds "buffer/" + name for each.
+type Buffers struct {
+	// Init returns the buffers before the first step, in a fixed order.
+	Init func(params []Param) State
+	// Outputs of the network in training for a minibatch, and the buffers after it, in the order of Init.
+	Outputs func(params, buffers, data []*graph.Node) (outputs *graph.Node, after []*graph.Node)
+}
+
+// BufferPrefix marks a network's buffers in the memory of an objective.
+const BufferPrefix = "buffer/"
 
 var _ Objective = Supervised{}
 
 // Init implements Objective.
-func (Supervised) Init([]Param) State { return nil }
+func (p Supervised) Init(params []Param) State {
+	if p.Buffers == nil {
+		return nil
+	}
+	return prefixed(BufferPrefix, p.Buffers.Init(params))
+}
 
 // Loss implements Objective.
-func (p Supervised) Loss(_ *Step, values, data []*graph.Node, _ State) (*graph.Node, State) {
-	return p.Criterion(p.Outputs(values, data), data), nil
+func (p Supervised) Loss(_ *Step, values, data []*graph.Node, memory State) (*graph.Node, State) {
+	z, after := p.outputs(values, data, memory)
+	return p.Criterion(z, data), after
+}
+
+// outputs are the network's in training, and its buffers after the minibatch.
+func (p Supervised) outputs(values, data []*graph.Node, buffers State) (*graph.Node, State) {
+	if p.Buffers == nil {
+		return p.Outputs(values, data), nil
+	}
+	z, after := p.Buffers.Outputs(values, buffers.get(0, len(buffers)), data)
+	if len(after) != len(buffers) {
+		panic(fmt.Errorf("optim: Buffers: Outputs returned %d, must be %d as from Init", len(after), len(buffers)))
+	}
+	return z, buffers.with(after)
 }
 
 // Validate implements Objective.
@@ -71,8 +104,13 @@ func (p Supervised) Validate() error { return p.validate("Supervised") }
 
 func (p Supervised) validate(who string) error {
 	var errs []error
-	if p.Outputs == nil {
+	switch {
+	case p.Buffers == nil && p.Outputs == nil:
 		errs = append(errs, fmt.Errorf("optim: %s: Outputs is nil, must be a function", who))
+	case p.Buffers != nil && p.Outputs != nil:
+		errs = append(errs, fmt.Errorf("optim: %s: both Outputs and Buffers are set, must be one", who))
+	case p.Buffers != nil && (p.Buffers.Init == nil || p.Buffers.Outputs == nil):
+		errs = append(errs, fmt.Errorf("optim: %s: Buffers lacks Init or Outputs, must have both", who))
 	}
 	if p.Criterion == nil {
 		errs = append(errs, fmt.Errorf("optim: %s: Criterion is nil, must be a function", who))

@@ -582,7 +582,9 @@ func TestObjectiveErrors(t *testing.T) {
 		"MESA: Start is -2, must be at least 0":          teach(func(c *MESA) { c.Start = -2 }),
 		"MESA: Criterion is nil, must be a function":     teach(func(c *MESA) { c.Criterion = nil }),
 		"Supervised: Outputs is nil, must be a function": Supervised{},
-		"MESA: Teacher gave":                             teach(func(c *MESA) { c.Teacher = func(p, _ []*graph.Node) *graph.Node { return graph.Transpose(p[0], 0, 1) } }),
+		"MESA: Teacher gave": teach(func(c *MESA) {
+			c.Teacher = func(p, _, _ []*graph.Node) *graph.Node { return graph.Transpose(p[0], 0, 1) }
+		}),
 	} {
 		_, err := Compile(backend.ForTest(t), SGD(0.1), s.problem(o), scan.Vars{"w": tensors.FromValue(s.start())}, s.inputs(), nil)
 		if err == nil || !strings.Contains(err.Error(), want) {

@@ -43,6 +43,7 @@ type Observation struct {
 	Before, After State         // of the optimizer
 	Updates       []*graph.Node // what is added to Params
 	Loss          *graph.Node
+	Memory        State // of the objective, after the step
 }
 
 // Hyper gives hyper-parameters by name, e.g. "learning_rate": one value, or one a run.
@@ -293,7 +294,7 @@ func (p *Program) step(s *scan.Step, t Transform, problem Problem, asked map[str
 	}
 	s.Trace("loss", loss)
 	if problem.Observe != nil {
-		problem.Observe(s, Observation{step.Params, gradients, state, after, updates, loss})
+		problem.Observe(s, Observation{step.Params, gradients, state, after, updates, loss, keep})
 	}
 	next := make([]*graph.Node, len(values))
 	for i, v := range values {

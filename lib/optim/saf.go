@@ -63,7 +63,8 @@ func (f SAF) Init(params []Param) State {
 	if p.Lead > 0 {
 		dims = append([]int{p.Value.Shape().Dim(0)}, dims...)
 	}
-	return State{{"history", graph.Zeros(p.Value.Graph(), shapes.Make(historyType(p.Value.DType()), dims...))}}
+	history := Var{"history", graph.Zeros(p.Value.Graph(), shapes.Make(historyType(p.Value.DType()), dims...))}
+	return append(State{history}, f.Supervised.Init(params)...)
 }
 
 // historyType holds the number of an epoch exactly.
@@ -76,7 +77,7 @@ func historyType(dtype dtypes.DType) dtypes.DType {
 
 // Loss implements Objective.
 func (f SAF) Loss(s *Step, values, data []*graph.Node, memory State) (*graph.Node, State) {
-	z := f.Outputs(values, data)
+	z, buffers := f.outputs(values, data, memory[1:])
 	index := f.Index(data)
 	history := memory[0].Value
 	f.check(z, index, history)
@@ -125,7 +126,7 @@ func (f SAF) Loss(s *Step, values, data []*graph.Node, memory State) (*graph.Nod
 	now = graph.Concatenate([]*graph.Node{stamp, graph.Sub(graph.Slice(now, graph.AxisRange(), graph.AxisRange(1)), first)}, 1)
 	finite := graph.LogicalAll(graph.IsFinite(now), 1)
 	table = put(table, rows(written), now, graph.LogicalAnd(real, finite))
-	return loss, memory.with([]*graph.Node{graph.Reshape(table, history.Shape().Dimensions...)})
+	return loss, append(memory[:1].with([]*graph.Node{graph.Reshape(table, history.Shape().Dimensions...)}), buffers...)
 }
 
 // put replaces rows of a table, each of them once at most, where real holds. Backends have no scatter that replaces; adding
