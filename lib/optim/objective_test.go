@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
 	"github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 
@@ -594,5 +595,135 @@ func TestObjectiveErrors(t *testing.T) {
 	both := Problem{Loss: func(p, _ []*graph.Node) *graph.Node { return p[0] }, Objective: mesa}
 	if _, err := Compile(backend.ForTest(t), SGD(0.1), both, scan.Vars{"w": tensors.FromScalar(1.0)}, nil, nil); err == nil || !strings.Contains(err.Error(), "both Loss and Objective") {
 		t.Errorf("two losses gave %v", err)
+	}
+}
+
+// remembering a mean of its inputs times its weight: z = [0, w·x], m ← 0.9·m + 0.1·w·x; evaluated at w·x − m.
+func withMean() (Supervised, func(params, buffers, data []*graph.Node) *graph.Node) {
+	logits := func(z *graph.Node) *graph.Node {
+		return graph.Reshape(graph.Stack([]*graph.Node{graph.ZerosLike(z), z}, 0), 1, 2)
+	}
+	return Supervised{
+			Criterion: func(z *graph.Node, _ []*graph.Node) *graph.Node {
+				return graph.ReduceAllSum(graph.Square(graph.SubScalar(z, 1)))
+			},
+			Buffers: &Buffers{
+				Init: func(params []Param) State { return State{{"mean", graph.ZerosLike(params[0].Value)}} },
+				Outputs: func(p, buffers, data []*graph.Node) (*graph.Node, []*graph.Node) {
+					z := graph.Mul(p[0], data[0])
+					return logits(z), []*graph.Node{graph.Add(graph.MulScalar(buffers[0], 0.9), graph.MulScalar(z, 0.1))}
+				},
+			},
+		}, func(p, buffers, data []*graph.Node) *graph.Node {
+			return logits(graph.Sub(graph.Mul(p[0], data[0]), buffers[0]))
+		}
+}
+
+// A network's buffers follow the pass at the step's own weights with every objective and with SAM, and MESA's teacher has
+// an average of them: against a twin in plain Go. A run that is resumed has them too.
+func TestBuffers(t *testing.T) {
+	ctx, b := context.Background(), backend.ForTest(t)
+	x := []float64{1, -0.5, 2, 0.3, 0.7, -1.2}
+	const rate, rho, lambda, tau, beta = 0.05, 0.3, 2.0, 1.5, 0.8
+	network, teacher := withMean()
+	softmax := func(z float64) float64 { return 1 / (1 + math.Exp(-z/tau)) }
+	// twin gives w, the mean, and the teacher's of both after the steps.
+	twin := func(sam, mesa bool) []float64 {
+		w, mean := 0.8, 0.0
+		vw, vm := w, mean
+		for _, x := range x {
+			vw, vm = beta*vw+(1-beta)*w, beta*vm+(1-beta)*mean
+			slope := func(w float64) float64 {
+				g := 2 * (w*x - 1) * x
+				if mesa {
+					g += lambda * tau * (softmax(w*x) - softmax(vw*x-vm)) * x
+				}
+				return g
+			}
+			g := slope(w)
+			if sam {
+				g = slope(w + rho*math.Copysign(1, g))
+			}
+			mean = 0.9*mean + 0.1*w*x
+			w -= rate * g
+		}
+		return []float64{w, mean, vw, vm}
+	}
+	index := func(data []*graph.Node) *graph.Node {
+		return graph.Zeros(data[0].Graph(), shapes.Make(dtypes.Int32, 1))
+	}
+	start := scan.Vars{"w": tensors.FromScalar(0.8)}
+	inputs := scan.Vars{"x": tensors.FromValue(x)}
+	for name, c := range map[string]struct {
+		objective Objective
+		sam, mesa bool
+	}{
+		"plain":        {network, false, false},
+		"SAM":          {network, true, false},
+		"SAF":          {SAF{Supervised: network, Index: index, Examples: 1, Classes: 2, EpochSteps: 1, Lambda: Zero}, false, false},
+		"MESA":         {MESA{Supervised: network, Teacher: teacher, EpochSteps: 1, Lambda: lambda, Tau: tau, Beta: beta, Start: FromStart}, false, true},
+		"MESA and SAM": {MESA{Supervised: network, Teacher: teacher, EpochSteps: 1, Lambda: lambda, Tau: tau, Beta: beta, Start: FromStart}, true, true},
+	} {
+		method := Transform(SGD(rate))
+		if c.sam {
+			method = SAM(rho, method)
+		}
+		problem := Problem{
+			Objective: c.objective, Data: func(s *scan.Step) []*graph.Node { return []*graph.Node{s.Row("x")} },
+			Observe: func(s *scan.Step, o Observation) {
+				for _, v := range o.Memory {
+					if v.Name == BufferPrefix+"mean" {
+						s.Trace("mean", v.Value)
+					}
+				}
+			},
+		}
+		program, err := Compile(b, method, problem, start, inputs, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := program.Run(ctx, start, inputs, nil, len(x), 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		half, err := program.Run(ctx, start, inputs, nil, 2, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if half, err = program.Resume(ctx, half, inputs, nil, len(x)-2); err != nil {
+			t.Fatal(err)
+		}
+		want := twin(c.sam, c.mesa)
+		for i, path := range []string{"w", "objective/buffer/mean", "objective/teacher/w", "objective/teacher/mean"} {
+			if i > 1 && !c.mesa {
+				continue
+			}
+			got, resumed := r.State[path], half.State[path]
+			if i == 0 {
+				got, resumed = r.Params[path], half.Params[path]
+			}
+			close(t, name+": "+path, []float64{got.Value().(float64), resumed.Value().(float64)}, []float64{want[i], want[i]}, 1e-13)
+		}
+		means := tensors.MustCopyFlatData[float64](r.Traces["mean"])
+		close(t, name+": the mean observed", means[len(means)-1:], want[1:2], 1e-13)
+	}
+
+	outputs := func(p, _ []*graph.Node) *graph.Node { return p[0] }
+	both, half, short := network, network, network
+	both.Outputs, half.Buffers = outputs, &Buffers{Init: network.Buffers.Init}
+	short.Buffers = &Buffers{Init: network.Buffers.Init, Outputs: func(p, _, data []*graph.Node) (*graph.Node, []*graph.Node) {
+		z, _ := network.Buffers.Outputs(p, p, data)
+		return z, nil
+	}}
+	for want, o := range map[string]Objective{
+		"Supervised: both Outputs and Buffers are set, must be one":      both,
+		"Supervised: Buffers lacks Init or Outputs, must have both":      half,
+		"Buffers: Outputs returned 0, must be 1 as from Init":            short,
+		"MESA: Teacher is nil, must be the evaluation of a network with": MESA{Supervised: network, EpochSteps: 1},
+	} {
+		problem := Problem{Objective: o, Data: func(s *scan.Step) []*graph.Node { return []*graph.Node{s.Row("x")} }}
+		if _, err := Compile(b, SGD(rate), problem, start, inputs, nil); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want an error that holds %q", err, want)
+		}
 	}
 }
