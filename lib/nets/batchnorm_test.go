@@ -20,7 +20,7 @@ import (
 // normalized is a small residual network with batch normalization, for [stripes].
 func normalized(t *testing.T) Model {
 	t.Helper()
-	m, err := ResNet(ResNetConfig{Channels: 1, Classes: 2, Blocks: []int{1, 1}, Widths: []int{4, 8}, PaddedShortcuts: true})
+	m, err := ResNet(ResNetConfig{Channels: 1, Classes: 2, Blocks: []int{1}, Widths: []int{4}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -84,7 +84,7 @@ func TestSharpnessRunningStatistics(t *testing.T) {
 				}
 			}
 			params = r.Params
-			if epochs < 3 {
+			if epochs < 3 || method != "sam" {
 				continue
 			}
 			evaluated, err := m.Evaluated(r.Statistics)
@@ -117,16 +117,11 @@ func TestSharpnessRunningStatistics(t *testing.T) {
 // A residual network learns with every method, at the passes of a step and the memory that the method asks for.
 func TestSharpnessOfResNet(t *testing.T) {
 	b := backend.ForTest(t)
-	epochs := 10
+	epochs := 6
 	if !scan.CanFuse(b) {
 		epochs = 3
 	}
-	size, err := ResNetSize("resnet8")
-	if err != nil {
-		t.Fatal(err)
-	}
-	size.Channels, size.Classes, size.Widths = 1, 2, []int{4, 8, 8}
-	m, err := ResNet(size)
+	m, err := ResNet(ResNetConfig{Channels: 1, Classes: 2, Blocks: []int{1, 1}, Widths: []int{4, 8}, PaddedShortcuts: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -234,7 +229,7 @@ func TestPrunerBatchNorm(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, k := range []int{3, 50, 400, len(w) - 1} {
+	for _, k := range []int{3, 50, 200, len(w) - 1} {
 		var mean float64
 		for i := range 4 {
 			mean += epoch[i*len(w)+k] / 4

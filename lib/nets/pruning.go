@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -41,6 +42,7 @@ type Pruner struct {
 	config    PrunerConfig
 	chosen    []ParamSpec
 	size      int
+	examples  scan.Vars
 	gradients *scan.Program
 
 	mu       sync.Mutex
@@ -101,7 +103,11 @@ func NewPruner(b compute.Backend, config PrunerConfig) (*Pruner, error) {
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
-	var err error
+	p.examples = scan.Vars{"x": config.Train.Features(), "y": config.Train.LabelTensor()}
+	err := onDevice(b, slices.Collect(maps.Values(p.examples)))
+	if err != nil {
+		return nil, err
+	}
 	p.gradients, err = scan.Compile(b, scan.Loop{Name: "gradients", Step: p.step, StopNonFinite: "-"}, config.Model.Init(0), p.inputs(config.Model.Norm.start()))
 	return p, err
 }
@@ -130,7 +136,7 @@ func (p *Pruner) step(s *scan.Step) {
 }
 
 func (p *Pruner) inputs(statistics scan.Vars) scan.Vars {
-	out := scan.Vars{"x": p.config.Train.Features(), "y": p.config.Train.LabelTensor()}
+	out := maps.Clone(p.examples)
 	for path, v := range statistics {
 		out[statisticInput+path] = v
 	}
@@ -256,6 +262,8 @@ type GradualConfig struct {
 	Test      *data.Dataset   // what the accuracies are measured on
 	Batch     int             // examples of a training step; default 64
 	Steps     int             // of training after each pruning; default: one epoch
+	// Augment changes the inputs of the training, e.g. [CropAndFlip]; nil: nothing.
+	Augment func(s *scan.Step, x *graph.Node) *graph.Node
 }
 
 // GradualStep is one pruning and the training after it.
@@ -280,7 +288,7 @@ func (p *Pruner) Gradual(ctx context.Context, config GradualConfig, from Pruned,
 		weights[spec.Path] = true
 	}
 	f, err := NewFitter(p.backend, FitConfig{
-		Model: p.config.Model, Train: p.config.Train, Test: config.Test, Batch: config.Batch, Steps: config.Steps,
+		Model: p.config.Model, Train: p.config.Train, Test: config.Test, Batch: config.Batch, Steps: config.Steps, Augment: config.Augment,
 		Optimizer: optim.ApplyMask{Inner: config.Optimizer, Where: func(param optim.Param) bool { return weights[param.Path] }},
 	})
 	if err != nil {

@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"maps"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	"golang.org/x/sync/errgroup"
@@ -197,6 +199,9 @@ func NewSharpnessTrainer(b compute.Backend, config SharpnessConfig) (*SharpnessT
 		index[i] = int32(i)
 	}
 	t.fixed = scan.Vars{"x": c.Train.Features(), "index": tensors.FromValue(index), "test_x": c.Test.Features(), "test_y": c.Test.LabelTensor()}
+	if err := onDevice(b, slices.Collect(maps.Values(t.fixed))); err != nil {
+		return nil, err
+	}
 	inputs, err := t.inputs(SharpnessRun{})
 	if err != nil {
 		return nil, err
@@ -298,9 +303,14 @@ func (t *SharpnessTrainer) observe(s *scan.Step, o optim.Observation) {
 	}
 	loss := func(p []*graph.Node) *graph.Node { return CrossEntropy(outputs(p, x), y) }
 	r, norm := curvature.Sharpness(loss, after, t.config.Rho)
-	hits := Correct(outputs(after, s.Input("test_x")), s.Input("test_y"))
+	tests := t.config.Test.Rows()
+	hits := graph.Scalar(s.Graph(), dtypes.Int32, 0)
+	for from := 0; from < tests; from += pieceRows {
+		rows := graph.AxisRange(from, min(from+pieceRows, tests))
+		hits = graph.Add(hits, Correct(outputs(after, graph.Slice(s.Input("test_x"), rows)), graph.Slice(s.Input("test_y"), rows)))
+	}
 	s.Trace("train_loss", loss(after))
-	s.Trace("accuracy", graph.DivScalar(graph.ConvertDType(hits, r.DType()), t.config.Test.Rows()))
+	s.Trace("accuracy", graph.DivScalar(graph.ConvertDType(hits, r.DType()), tests))
 	s.Trace("sharpness", r)
 	s.Trace("gradient", norm)
 }

@@ -87,8 +87,8 @@ func (f ScaleByMFAC) Validate() error {
 	return c.join()
 }
 
-// TraceMFAC is a [Problem].Observe for a single [ScaleByMFAC] with this damping, in front of which nothing changes the
-// gradients g. It traces what F ⪰ λI + ggᵀ/m bounds: "mfac length", ‖r‖ of r = F⁻¹g; "mfac product", gᵀr, and "mfac room",
+// TraceMFAC is a [Problem].Observe for a single [ScaleByMFAC] with this damping. It traces what F ⪰ λI + ggᵀ/m bounds, g
+// being the gradient that the window took in, with what stands in front of it such as [AddL2]: "mfac length", ‖r‖ of r = F⁻¹g; "mfac product", gᵀr, and "mfac room",
 // m − gᵀr without cancellation; "mfac single", ‖r − m·g/(λm + ‖g‖²)‖/‖r‖, how far r is from a window with g alone.
 func TraceMFAC(damping float64) func(s *scan.Step, o Observation) {
 	return func(s *scan.Step, o Observation) {
@@ -110,7 +110,8 @@ func TraceMFAC(damping float64) func(s *scan.Step, o Observation) {
 		lambda := graph.Scalar(s.Graph(), dtypes.Float64, damping)
 		double := func(x *graph.Node) *graph.Node { return graph.ConvertDType(x, dtypes.Float64) }
 		norm := func(x *graph.Node) *graph.Node { return graph.Sqrt(graph.ReduceAllSum(graph.Square(x))) }
-		r, g := double(w.MulNewest(lambda)), double(Ravel(o.Params, o.Gradients))
+		newest := graph.Mod(graph.AddScalar(w.Slot, m-1), graph.Scalar(s.Graph(), w.Slot.DType(), m))
+		r, g := double(w.MulNewest(lambda)), double(graph.Gather(w.Gradients, graph.Reshape(newest, 1)))
 		alone := graph.MulScalar(graph.Div(g, graph.AddScalar(graph.ReduceAllSum(graph.Square(g)), damping*m)), m)
 		s.Trace("mfac length", norm(r))
 		s.Trace("mfac product", graph.ReduceAllSum(graph.Mul(g, r)))

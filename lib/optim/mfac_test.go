@@ -226,7 +226,17 @@ func TestTraceMFAC(t *testing.T) {
 	if single := read("single"); single[0] > 1e-12 || single[1] < 1e-3 {
 		t.Errorf("single is %v, must be 0 at first and then not", single)
 	}
+	// With L2 in front the window takes in other gradients, and from the first alone the single one's product follows.
 	p.Observe = TraceMFAC(lambda)
+	r, err = Minimize(context.Background(), b, Chain{AddL2(0.5), MFAC(0.1, m, lambda)}, p, pieces(0), inputs, 1, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	square := 0.0
+	for k, w := range []float64{1, 0, 2, -1, 3} {
+		square += math.Pow(data[k]+0.5*w, 2)
+	}
+	close(t, "product with L2", read("product"), []float64{m * square / (lambda*m + square)}, 1e-9)
 	if _, err := Minimize(context.Background(), b, SGD(0.1), p, pieces(0), inputs, 1, 0); err == nil || !strings.Contains(err.Error(), "keeps no window") {
 		t.Errorf("SGD: error %v", err)
 	}
