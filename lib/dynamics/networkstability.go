@@ -1,0 +1,205 @@
+package dynamics
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+
+	"github.com/gomlx/compute"
+	"github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+
+	"github.com/hindsight-go/hindsight/lib/curvature"
+	"github.com/hindsight-go/hindsight/lib/data"
+	"github.com/hindsight-go/hindsight/lib/nets"
+	"github.com/hindsight-go/hindsight/lib/scan"
+)
+
+// NetworkStability follows tr G while SGD trains a network of one output on half the mean square loss, where G is too large
+// for a kernel: by Hutchinson's estimate. One output is what the bound tr G ≤ 2/η of batch size 1 is for: with k outputs
+// ‖JJᵀ‖_F may be √k times smaller than its trace, and the bound is k times weaker.
+type NetworkStability struct {
+	Model nets.Model    // of one output
+	Set   *data.Dataset // with Targets
+	Rate  float64       // η > 0
+	// Batch is B, fresh draws with replacement a step; 0: all examples, which is gradient descent.
+	Batch int
+	Clip  float64 // of the gradient's length; 0: none
+	Steps int
+	Every int // steps between two measurements; default: a tenth of Steps
+	// Probes of tr G, four gradients each; see [curvature.Trace].
+	Probes curvature.Probes
+	Seed   uint64 // of first weights and batches
+	// Progress is told the steps done and asked for.
+	Progress func(done, total int)
+}
+
+// NetworkSharpness is one measurement, on all examples.
+type NetworkSharpness struct {
+	Step  int
+	Loss  float64
+	Trace curvature.TraceEstimate // of G
+}
+
+// NetworkRun is a run of [NetworkStability], measured at step 0, Every, 2·Every, …, Steps.
+type NetworkRun struct {
+	End
+	Record []NetworkSharpness
+	Params scan.Vars // the last finite weights
+	Note   string    // how G's products are made, where that limits their precision
+}
+
+// Run trains in single precision. A loss that is no longer finite ends the run as diverged. An ended context ends it with
+// its error and the record so far.
+func (c NetworkStability) Run(ctx context.Context, b compute.Backend) (run NetworkRun, err error) {
+	if err := c.validate(); err != nil {
+		return run, err
+	}
+	if c.Every == 0 {
+		c.Every = max(c.Steps/10, 1)
+	}
+	params := c.Model.Init(c.Seed)
+	inputs := scan.Vars{"x": c.Set.Features(), "y": tensors.FromFlatDataAndDimensions(c.Set.Targets, len(c.Set.Targets)), "rate": tensors.FromScalar(float32(c.Rate))}
+	measure, err := c.measurer(b, params, []*tensors.Tensor{inputs["x"], inputs["y"]})
+	if err != nil {
+		return run, err
+	}
+	program, err := scan.Compile(b, scan.Loop{Name: "network stability", Step: c.step, TraceEvery: max(c.Steps, 1), StopNonFinite: "loss"}, c.state(params), inputs)
+	if err != nil {
+		return run, fmt.Errorf("dynamics: NetworkStability: %w", err)
+	}
+	defer program.Finalize()
+	result, err := program.Run(ctx, c.state(params), inputs, 0, int64(c.Seed))
+	for {
+		switch {
+		case errors.Is(err, scan.ErrNonFinite):
+			run.End = End{Diverged, result.Steps + 1}
+			return run, nil
+		case err != nil:
+			return run, fmt.Errorf("dynamics: NetworkStability: %w", err)
+		case ctx.Err() != nil:
+			return run, ctx.Err()
+		}
+		run.End.Step, run.Params = result.Steps, c.params(result.State)
+		at, err2 := measure(ctx, run.Params, &run)
+		if err2 != nil {
+			return run, err2
+		}
+		at.Step = result.Steps
+		run.Record = append(run.Record, at)
+		if c.Progress != nil {
+			c.Progress(result.Steps, c.Steps)
+		}
+		if result.Steps == c.Steps {
+			return run, nil
+		}
+		result, err = program.Resume(ctx, result, inputs, min(c.Every, c.Steps-result.Steps))
+	}
+}
+
+// step of SGD.
+func (c NetworkStability) step(s *scan.Step) {
+	x, y := s.Input("x"), s.Input("y")
+	if c.Batch > 0 {
+		rows := graph.InsertAxes(s.Integers(len(c.Set.Targets), c.Batch), -1)
+		x, y = graph.Gather(x, rows), graph.Gather(y, rows)
+	}
+	p := make([]*graph.Node, len(c.Model.Params))
+	for i, spec := range c.Model.Params {
+		p[i] = s.Get(spec.Path)
+	}
+	loss := halfSquare(c.Model.Apply(p, x), y)
+	gradient := graph.Gradient(loss, p...)
+	rate := s.Input("rate")
+	if c.Clip > 0 {
+		var square *graph.Node
+		for _, g := range gradient {
+			part := graph.ReduceAllSum(graph.Square(g))
+			if square == nil {
+				square = part
+			} else {
+				square = graph.Add(square, part)
+			}
+		}
+		rate = graph.Mul(rate, graph.MinScalar(graph.Div(graph.Scalar(s.Graph(), square.DType(), c.Clip), graph.MaxScalar(graph.Sqrt(square), 1e-30)), 1))
+	}
+	for i, spec := range c.Model.Params {
+		s.Set(spec.Path, graph.Sub(p[i], graph.Mul(rate, gradient[i])))
+	}
+	s.Set("loss", loss)
+}
+
+// halfSquare is half the mean square error of outputs shaped [batch, 1].
+func halfSquare(outputs, y *graph.Node) *graph.Node {
+	return graph.MulScalar(graph.ReduceAllMean(graph.Square(graph.Sub(graph.Reshape(outputs, y.Shape().Dim(0)), y))), 0.5)
+}
+
+// state is the weights and the last batch's loss, which is watched.
+func (c NetworkStability) state(params scan.Vars) scan.Vars {
+	out := c.params(params)
+	out["loss"] = tensors.FromScalar(float32(0))
+	return out
+}
+
+func (c NetworkStability) params(state scan.Vars) scan.Vars {
+	out := scan.Vars{}
+	for _, spec := range c.Model.Params {
+		out[spec.Path] = state[spec.Path]
+	}
+	return out
+}
+
+// measurer compiles what measures the loss and tr G at weights.
+func (c NetworkStability) measurer(b compute.Backend, params scan.Vars, set []*tensors.Tensor) (func(ctx context.Context, params scan.Vars, run *NetworkRun) (NetworkSharpness, error), error) {
+	network := curvature.Network{
+		Outputs: func(params, data []*graph.Node) *graph.Node { return c.Model.Apply(params, data[0]) },
+		Params:  params, Data: set,
+	}
+	at, err := network.GaussNewtons(b, curvature.ProductConfig{})
+	if err != nil {
+		return nil, err
+	}
+	gradient, err := curvature.Landscape{
+		Loss:   func(params, data []*graph.Node) *graph.Node { return halfSquare(c.Model.Apply(params, data[0]), data[1]) },
+		Params: params, Data: set,
+	}.Gradient(b)
+	if err != nil {
+		return nil, err
+	}
+	scratch := make([]float64, c.Model.Size())
+	return func(ctx context.Context, params scan.Vars, run *NetworkRun) (out NetworkSharpness, err error) {
+		if out.Loss, err = gradient(scratch, curvature.Flat(params)); err != nil {
+			return out, err
+		}
+		op, err := at(params)
+		if err != nil {
+			return out, err
+		}
+		run.Note = op.Note
+		out.Trace, err = curvature.Trace(ctx, op, c.Probes)
+		return out, err
+	}, nil
+}
+
+func (c NetworkStability) validate() error {
+	if c.Model.Apply == nil || c.Set == nil {
+		return errors.New("dynamics: NetworkStability: Model and Set must be set")
+	}
+	if err := c.Set.Validate(); err != nil {
+		return err
+	}
+	var errs []error
+	check := func(ok bool, name string, value any, allowed string) {
+		if !ok {
+			errs = append(errs, fmt.Errorf("dynamics: NetworkStability: %s is %v, must be %s", name, value, allowed))
+		}
+	}
+	check(len(c.Set.Targets) > 0, "the number of Set's Targets", len(c.Set.Targets), "at least 1: the network is to have one output")
+	check(c.Rate > 0 && !math.IsInf(c.Rate, 0), "Rate", c.Rate, "positive and finite")
+	check(c.Batch >= 0, "Batch", c.Batch, "at least 0")
+	check(c.Clip >= 0 && !math.IsInf(c.Clip, 0), "Clip", c.Clip, "at least 0 and finite")
+	check(c.Steps >= 0, "Steps", c.Steps, "at least 0")
+	check(c.Every >= 0, "Every", c.Every, "at least 0")
+	return errors.Join(errs...)
+}
