@@ -7,5 +7,11 @@
 // and [StableWeakStrength] say where it goes.
 // Source: Lu, Wu, Yang, Zou (2024), Benign Oscillation of Stochastic Gradient Descent with Large Learning Rates, arXiv 2310.17074.
 //
+// Dynamical stability: batch size 1 can stay at an interpolating minimum of half the square loss only where tr H ≤ 2/η,
+// gradient descent wherever λ_max(H) ≤ 2/η. [CriticalLR] is the exact limit for any batch, [StabilityBounds] what bounds it,
+// [SecondMomentOperator] the map behind both. [SquareLossSGD] runs a [ScalarNet] ([DiagonalLinearNet], [TwoLayerReLU]) into a
+// minimum, [SharpnessOf] measures it there, [RunStabilityTrials] does many; [NetworkStability] follows tr G of any network
+// of lib/nets. Source: Wu, Su (2023), The Implicit Regularization of Dynamical Stability in Stochastic Gradient Descent.
+//
 // A run that diverges is a result, not an error: see [End].
 package dynamics

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 
 	"github.com/gomlx/compute"
@@ -16,13 +17,12 @@ import (
 	"github.com/hindsight-go/hindsight/lib/scan"
 )
 
-// NetworkStability follows tr G while SGD trains a network of one output on half the mean square loss, where G is too large
-// for a kernel: by Hutchinson's estimate. One output is what the bound tr G ≤ 2/η of batch size 1 is for: with k outputs
-// ‖JJᵀ‖_F may be √k times smaller than its trace, and the bound is k times weaker.
-type NetworkStability struct {
+// NetworkStabilityConfig says what [NewNetworkStability] prepares: a network of one output, and what it is trained on. One
+// output is what the bound tr G ≤ 2/η of batch size 1 is for: with k outputs ‖JJᵀ‖_F may be √k times smaller than its trace,
+// and the bound is k times weaker.
+type NetworkStabilityConfig struct {
 	Model nets.Model    // of one output
 	Set   *data.Dataset // with Targets
-	Rate  float64       // η > 0
 	// Batch is B, fresh draws with replacement a step; 0: all examples, which is gradient descent.
 	Batch int
 	Clip  float64 // of the gradient's length; 0: none
@@ -30,9 +30,20 @@ type NetworkStability struct {
 	Every int // steps between two measurements; default: a tenth of Steps
 	// Probes of tr G, four gradients each; see [curvature.Trace].
 	Probes curvature.Probes
-	Seed   uint64 // of first weights and batches
 	// Progress is told the steps done and asked for.
 	Progress func(done, total int)
+}
+
+// NetworkStability follows tr G while SGD trains a network on half the mean square loss, where G is too large for a kernel:
+// by Hutchinson's estimate.
+type NetworkStability struct {
+	// Note says how G's products are made where that limits their precision.
+	Note string
+
+	config  NetworkStabilityConfig
+	program *scan.Program
+	inputs  scan.Vars
+	measure func(ctx context.Context, params scan.Vars) (NetworkSharpness, error)
 }
 
 // NetworkSharpness is one measurement, on all examples.
@@ -46,31 +57,41 @@ type NetworkSharpness struct {
 type NetworkRun struct {
 	End
 	Record []NetworkSharpness
-	Params scan.Vars // the last finite weights
-	Note   string    // how G's products are made, where that limits their precision
+	Params scan.Vars // the last measured weights
 }
 
-// Run trains in single precision. A loss that is no longer finite ends the run as diverged. An ended context ends it with
-// its error and the record so far.
-func (c NetworkStability) Run(ctx context.Context, b compute.Backend) (run NetworkRun, err error) {
+// NewNetworkStability compiles the training step, in single precision, and the measurements.
+func NewNetworkStability(b compute.Backend, c NetworkStabilityConfig) (*NetworkStability, error) {
 	if err := c.validate(); err != nil {
-		return run, err
+		return nil, err
 	}
 	if c.Every == 0 {
 		c.Every = max(c.Steps/10, 1)
 	}
-	params := c.Model.Init(c.Seed)
-	inputs := scan.Vars{"x": c.Set.Features(), "y": tensors.FromFlatDataAndDimensions(c.Set.Targets, len(c.Set.Targets)), "rate": tensors.FromScalar(float32(c.Rate))}
-	measure, err := c.measurer(b, params, []*tensors.Tensor{inputs["x"], inputs["y"]})
-	if err != nil {
-		return run, err
+	s := &NetworkStability{config: c, inputs: scan.Vars{
+		"x": c.Set.Features(), "y": tensors.FromFlatDataAndDimensions(c.Set.Targets, len(c.Set.Targets)), "rate": tensors.FromScalar(float32(0)),
+	}}
+	params := c.Model.Init(0)
+	if err := s.measurer(b, params, []*tensors.Tensor{s.inputs["x"], s.inputs["y"]}); err != nil {
+		return nil, err
 	}
-	program, err := scan.Compile(b, scan.Loop{Name: "network stability", Step: c.step, TraceEvery: max(c.Steps, 1), StopNonFinite: "loss"}, c.state(params), inputs)
-	if err != nil {
-		return run, fmt.Errorf("dynamics: NetworkStability: %w", err)
+	var err error
+	loop := scan.Loop{Name: "network stability", Step: c.step, StopNonFinite: "loss"}
+	if s.program, err = scan.Compile(b, loop, c.state(params), s.inputs); err != nil {
+		return nil, fmt.Errorf("dynamics: NetworkStability: %w", err)
 	}
-	defer program.Finalize()
-	result, err := program.Run(ctx, c.state(params), inputs, 0, int64(c.Seed))
+	return s, nil
+}
+
+// Run trains with a rate η > 0 from the seed's first weights with the seed's batches. A loss that is no longer finite ends
+// the run as diverged. An ended context ends it with its error and the record so far.
+func (s *NetworkStability) Run(ctx context.Context, rate float64, seed uint64) (run NetworkRun, err error) {
+	if !(rate > 0) || math.IsInf(rate, 0) {
+		return run, fmt.Errorf("dynamics: NetworkStability: the rate is %g, must be positive and finite", rate)
+	}
+	c, inputs := s.config, maps.Clone(s.inputs)
+	inputs["rate"] = tensors.FromScalar(float32(rate))
+	result, err := s.program.Run(ctx, c.state(c.Model.Init(seed)), inputs, 0, int64(seed))
 	for {
 		switch {
 		case errors.Is(err, scan.ErrNonFinite):
@@ -81,8 +102,8 @@ func (c NetworkStability) Run(ctx context.Context, b compute.Backend) (run Netwo
 		case ctx.Err() != nil:
 			return run, ctx.Err()
 		}
-		run.End.Step, run.Params = result.Steps, c.params(result.State)
-		at, err2 := measure(ctx, run.Params, &run)
+		run.Step, run.Params = result.Steps, c.params(result.State)
+		at, err2 := s.measure(ctx, run.Params)
 		if err2 != nil {
 			return run, err2
 		}
@@ -94,12 +115,12 @@ func (c NetworkStability) Run(ctx context.Context, b compute.Backend) (run Netwo
 		if result.Steps == c.Steps {
 			return run, nil
 		}
-		result, err = program.Resume(ctx, result, inputs, min(c.Every, c.Steps-result.Steps))
+		result, err = s.program.Resume(ctx, result, inputs, min(c.Every, c.Steps-result.Steps))
 	}
 }
 
 // step of SGD.
-func (c NetworkStability) step(s *scan.Step) {
+func (c NetworkStabilityConfig) step(s *scan.Step) {
 	x, y := s.Input("x"), s.Input("y")
 	if c.Batch > 0 {
 		rows := graph.InsertAxes(s.Integers(len(c.Set.Targets), c.Batch), -1)
@@ -132,17 +153,20 @@ func (c NetworkStability) step(s *scan.Step) {
 
 // halfSquare is half the mean square error of outputs shaped [batch, 1].
 func halfSquare(outputs, y *graph.Node) *graph.Node {
+	if outputs.Shape().Size() != y.Shape().Size() {
+		panic(fmt.Errorf("dynamics: NetworkStability: the model has outputs shaped %s, must have one an example", outputs.Shape()))
+	}
 	return graph.MulScalar(graph.ReduceAllMean(graph.Square(graph.Sub(graph.Reshape(outputs, y.Shape().Dim(0)), y))), 0.5)
 }
 
 // state is the weights and the last batch's loss, which is watched.
-func (c NetworkStability) state(params scan.Vars) scan.Vars {
+func (c NetworkStabilityConfig) state(params scan.Vars) scan.Vars {
 	out := c.params(params)
 	out["loss"] = tensors.FromScalar(float32(0))
 	return out
 }
 
-func (c NetworkStability) params(state scan.Vars) scan.Vars {
+func (c NetworkStabilityConfig) params(state scan.Vars) scan.Vars {
 	out := scan.Vars{}
 	for _, spec := range c.Model.Params {
 		out[spec.Path] = state[spec.Path]
@@ -151,24 +175,27 @@ func (c NetworkStability) params(state scan.Vars) scan.Vars {
 }
 
 // measurer compiles what measures the loss and tr G at weights.
-func (c NetworkStability) measurer(b compute.Backend, params scan.Vars, set []*tensors.Tensor) (func(ctx context.Context, params scan.Vars, run *NetworkRun) (NetworkSharpness, error), error) {
-	network := curvature.Network{
-		Outputs: func(params, data []*graph.Node) *graph.Node { return c.Model.Apply(params, data[0]) },
-		Params:  params, Data: set,
-	}
-	at, err := network.GaussNewtons(b, curvature.ProductConfig{})
-	if err != nil {
-		return nil, err
-	}
+func (s *NetworkStability) measurer(b compute.Backend, params scan.Vars, set []*tensors.Tensor) error {
+	c := s.config
+	outputs := func(params, data []*graph.Node) *graph.Node { return c.Model.Apply(params, data[0]) }
 	gradient, err := curvature.Landscape{
-		Loss:   func(params, data []*graph.Node) *graph.Node { return halfSquare(c.Model.Apply(params, data[0]), data[1]) },
+		Loss:   func(params, data []*graph.Node) *graph.Node { return halfSquare(outputs(params, data), data[1]) },
 		Params: params, Data: set,
 	}.Gradient(b)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	scratch := make([]float64, c.Model.Size())
-	return func(ctx context.Context, params scan.Vars, run *NetworkRun) (out NetworkSharpness, err error) {
+	at, err := curvature.Network{Outputs: outputs, Params: params, Data: set}.GaussNewtons(b, curvature.ProductConfig{})
+	if err != nil {
+		return err
+	}
+	op, err := at(params)
+	if err != nil {
+		return err
+	}
+	s.Note = op.Note
+	scratch := make([]float64, op.Dim)
+	s.measure = func(ctx context.Context, params scan.Vars) (out NetworkSharpness, err error) {
 		if out.Loss, err = gradient(scratch, curvature.Flat(params)); err != nil {
 			return out, err
 		}
@@ -176,13 +203,13 @@ func (c NetworkStability) measurer(b compute.Backend, params scan.Vars, set []*t
 		if err != nil {
 			return out, err
 		}
-		run.Note = op.Note
 		out.Trace, err = curvature.Trace(ctx, op, c.Probes)
 		return out, err
-	}, nil
+	}
+	return nil
 }
 
-func (c NetworkStability) validate() error {
+func (c NetworkStabilityConfig) validate() error {
 	if c.Model.Apply == nil || c.Set == nil {
 		return errors.New("dynamics: NetworkStability: Model and Set must be set")
 	}
@@ -196,7 +223,6 @@ func (c NetworkStability) validate() error {
 		}
 	}
 	check(len(c.Set.Targets) > 0, "the number of Set's Targets", len(c.Set.Targets), "at least 1: the network is to have one output")
-	check(c.Rate > 0 && !math.IsInf(c.Rate, 0), "Rate", c.Rate, "positive and finite")
 	check(c.Batch >= 0, "Batch", c.Batch, "at least 0")
 	check(c.Clip >= 0 && !math.IsInf(c.Clip, 0), "Clip", c.Clip, "at least 0 and finite")
 	check(c.Steps >= 0, "Steps", c.Steps, "at least 0")
