@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"math"
 
 	"github.com/gomlx/compute"
@@ -14,6 +13,7 @@ import (
 	"github.com/hindsight-go/hindsight/lib/curvature"
 	"github.com/hindsight-go/hindsight/lib/data"
 	"github.com/hindsight-go/hindsight/lib/nets"
+	"github.com/hindsight-go/hindsight/lib/optim"
 	"github.com/hindsight-go/hindsight/lib/scan"
 )
 
@@ -41,7 +41,7 @@ type NetworkStability struct {
 	Note string
 
 	config  NetworkStabilityConfig
-	program *scan.Program
+	program *optim.Program
 	inputs  scan.Vars
 	measure func(ctx context.Context, params scan.Vars) (NetworkSharpness, error)
 }
@@ -69,15 +69,24 @@ func NewNetworkStability(b compute.Backend, c NetworkStabilityConfig) (*NetworkS
 		c.Every = max(c.Steps/10, 1)
 	}
 	s := &NetworkStability{config: c, inputs: scan.Vars{
-		"x": c.Set.Features(), "y": tensors.FromFlatDataAndDimensions(c.Set.Targets, len(c.Set.Targets)), "rate": tensors.FromScalar(float32(0)),
+		"x": c.Set.Features(), "y": tensors.FromFlatDataAndDimensions(c.Set.Targets, len(c.Set.Targets)),
 	}}
 	params := c.Model.Init(0)
 	if err := s.measurer(b, params, []*tensors.Tensor{s.inputs["x"], s.inputs["y"]}); err != nil {
 		return nil, err
 	}
+	sgd := optim.Chain{optim.ScaleByLearningRate{Rate: 1}}
+	if c.Clip > 0 {
+		sgd = optim.Chain{optim.ClipByGlobalNorm{MaxNorm: c.Clip}, sgd}
+	}
+	problem := optim.Problem{
+		Loss: func(params, data []*graph.Node) *graph.Node {
+			return halfSquare(c.Model.Apply(params, data[0]), data[1])
+		},
+		Data: c.batch, Loop: scan.Loop{Name: "network stability"},
+	}
 	var err error
-	loop := scan.Loop{Name: "network stability", Step: c.step, StopNonFinite: "loss"}
-	if s.program, err = scan.Compile(b, loop, c.state(params), s.inputs); err != nil {
+	if s.program, err = optim.Compile(b, sgd, problem, params, s.inputs, optim.Hyper{"learning_rate": {1}}); err != nil {
 		return nil, fmt.Errorf("dynamics: NetworkStability: %w", err)
 	}
 	return s, nil
@@ -89,9 +98,8 @@ func (s *NetworkStability) Run(ctx context.Context, rate float64, seed uint64) (
 	if !(rate > 0) || math.IsInf(rate, 0) {
 		return run, fmt.Errorf("dynamics: NetworkStability: the rate is %g, must be positive and finite", rate)
 	}
-	c, inputs := s.config, maps.Clone(s.inputs)
-	inputs["rate"] = tensors.FromScalar(float32(rate))
-	result, err := s.program.Run(ctx, c.state(c.Model.Init(seed)), inputs, 0, int64(seed))
+	c, hyper := s.config, optim.Hyper{"learning_rate": {rate}}
+	result, err := s.program.Run(ctx, c.Model.Init(seed), s.inputs, hyper, 0, int64(seed))
 	for {
 		switch {
 		case errors.Is(err, scan.ErrNonFinite):
@@ -102,7 +110,7 @@ func (s *NetworkStability) Run(ctx context.Context, rate float64, seed uint64) (
 		case ctx.Err() != nil:
 			return run, ctx.Err()
 		}
-		run.Step, run.Params = result.Steps, c.params(result.State)
+		run.Step, run.Params = result.Steps, result.Params
 		at, err2 := s.measure(ctx, run.Params)
 		if err2 != nil {
 			return run, err2
@@ -115,40 +123,18 @@ func (s *NetworkStability) Run(ctx context.Context, rate float64, seed uint64) (
 		if result.Steps == c.Steps {
 			return run, nil
 		}
-		result, err = s.program.Resume(ctx, result, inputs, min(c.Every, c.Steps-result.Steps))
+		result, err = s.program.Resume(ctx, result, s.inputs, hyper, min(c.Every, c.Steps-result.Steps))
 	}
 }
 
-// step of SGD.
-func (c NetworkStabilityConfig) step(s *scan.Step) {
+// batch is fresh draws, or all examples.
+func (c NetworkStabilityConfig) batch(s *scan.Step) []*graph.Node {
 	x, y := s.Input("x"), s.Input("y")
-	if c.Batch > 0 {
-		rows := graph.InsertAxes(s.Integers(len(c.Set.Targets), c.Batch), -1)
-		x, y = graph.Gather(x, rows), graph.Gather(y, rows)
+	if c.Batch == 0 {
+		return []*graph.Node{x, y}
 	}
-	p := make([]*graph.Node, len(c.Model.Params))
-	for i, spec := range c.Model.Params {
-		p[i] = s.Get(spec.Path)
-	}
-	loss := halfSquare(c.Model.Apply(p, x), y)
-	gradient := graph.Gradient(loss, p...)
-	rate := s.Input("rate")
-	if c.Clip > 0 {
-		var square *graph.Node
-		for _, g := range gradient {
-			part := graph.ReduceAllSum(graph.Square(g))
-			if square == nil {
-				square = part
-			} else {
-				square = graph.Add(square, part)
-			}
-		}
-		rate = graph.Mul(rate, graph.MinScalar(graph.Div(graph.Scalar(s.Graph(), square.DType(), c.Clip), graph.MaxScalar(graph.Sqrt(square), 1e-30)), 1))
-	}
-	for i, spec := range c.Model.Params {
-		s.Set(spec.Path, graph.Sub(p[i], graph.Mul(rate, gradient[i])))
-	}
-	s.Set("loss", loss)
+	rows := graph.InsertAxes(s.Integers(len(c.Set.Targets), c.Batch), -1)
+	return []*graph.Node{graph.Gather(x, rows), graph.Gather(y, rows)}
 }
 
 // halfSquare is half the mean square error of outputs shaped [batch, 1].
@@ -157,21 +143,6 @@ func halfSquare(outputs, y *graph.Node) *graph.Node {
 		panic(fmt.Errorf("dynamics: NetworkStability: the model has outputs shaped %s, must have one an example", outputs.Shape()))
 	}
 	return graph.MulScalar(graph.ReduceAllMean(graph.Square(graph.Sub(graph.Reshape(outputs, y.Shape().Dim(0)), y))), 0.5)
-}
-
-// state is the weights and the last batch's loss, which is watched.
-func (c NetworkStabilityConfig) state(params scan.Vars) scan.Vars {
-	out := c.params(params)
-	out["loss"] = tensors.FromScalar(float32(0))
-	return out
-}
-
-func (c NetworkStabilityConfig) params(state scan.Vars) scan.Vars {
-	out := scan.Vars{}
-	for _, spec := range c.Model.Params {
-		out[spec.Path] = state[spec.Path]
-	}
-	return out
 }
 
 // measurer compiles what measures the loss and tr G at weights.
