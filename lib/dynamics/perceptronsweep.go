@@ -1,0 +1,86 @@
+package dynamics
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"sync"
+	"sync/atomic"
+)
+
+// PerceptronSweep trains perceptrons on [BoundaryData] at phases of the plane. A seed gives a phase's data and its batches.
+//
+// The runs are loops of plain Go, spread over the processors: a step of two points in 32 dimensions takes some 0.1 µs, a
+// tenth of what one operation of a compiled loop costs, and no run waits for another.
+type PerceptronSweep struct {
+	Points, Dim int
+	Chi         float64
+	SGD         TrainToFit // its LR is not used: a phase's temperature gives it
+	Workers     int        // runs at once; default as many as there are processors
+	// Progress, if set, is told the runs that ended and all.
+	Progress func(done, total int)
+}
+
+// PhaseRun is a perceptron trained at a phase.
+type PhaseRun struct {
+	Phase
+	PerceptronRun
+}
+
+// Run trains a perceptron for each phase and returns the runs in their order; none depends on the others. A context that ends
+// is an error.
+func (s PerceptronSweep) Run(ctx context.Context, phases []Phase) ([]PhaseRun, error) {
+	if s.Workers < 0 {
+		return nil, fmt.Errorf("dynamics: PerceptronSweep: Workers is %d, must be at least 0", s.Workers)
+	}
+	sets := map[uint64]signed{}
+	for i, p := range phases {
+		if err := p.check(fmt.Sprintf("PerceptronSweep.Run: phase %d", i)); err != nil {
+			return nil, err
+		}
+		if _, ok := sets[p.Seed]; !ok {
+			d, err := BoundaryData(s.Points, s.Dim, s.Chi, p.Seed)
+			if err != nil {
+				return nil, err
+			}
+			sets[p.Seed] = newSigned(d)
+		}
+	}
+	if err := s.SGD.checkCounts(s.Points); err != nil {
+		return nil, err
+	}
+	workers := s.Workers
+	if workers == 0 {
+		workers = runtime.GOMAXPROCS(0)
+	}
+	runs, errs := make([]PhaseRun, len(phases)), make([]error, workers)
+	var next, done atomic.Int64
+	var all sync.WaitGroup
+	for k := range workers {
+		all.Go(func() {
+			for errs[k] == nil {
+				i := int(next.Add(1)) - 1
+				if i >= len(phases) {
+					return
+				}
+				p := phases[i]
+				runs[i].Phase = p
+				runs[i].PerceptronRun, errs[k] = s.SGD.at(p.Temperature).perceptron(ctx, sets[p.Seed], MarginOf(p.Alpha), p.Seed)
+				if n := done.Add(1); s.Progress != nil && errs[k] == nil {
+					s.Progress(int(n), len(phases))
+				}
+			}
+		})
+	}
+	all.Wait()
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	return runs, nil
+}
+
+// PhaseDiagram trains the perceptrons of a grid, several seeds a cell.
+func (s PerceptronSweep) PhaseDiagram(ctx context.Context, alphas, temperatures []float64, seeds []uint64) (PhaseDiagram[PhaseRun], error) {
+	return diagram(alphas, temperatures, seeds, func(p []Phase) ([]PhaseRun, error) { return s.Run(ctx, p) })
+}
