@@ -78,6 +78,8 @@ func All() []Benchmark {
 		{"sam-step", "the same of SAM", "step", Ourselves, "sharpness sam", "sharpness sgd", 2.2, nil},
 		{"lightsb-step", "LightSB, 50 components in 16 dimensions, batch 128, Adam, all in one executable, against the same loss in lax.scan", "step", JAX, "lightsb", "lightsb_jax.py", 1, nil},
 		{"lanczos", "60 steps of Lanczos with full reorthogonalization and the Hessian of an MLP of 1 M parameters on 1,024 examples, against 60 bare Hessian products; takes 1 GB of memory", "run", Ourselves, "hessian lanczos", "hessian products", 1.2, nil},
+		{"phases", "a phase diagram of perceptrons, 16 × 16 cells of 5 seeds, 512 points in 32 dimensions, SGD until all are fitted", "diagram", Nobody, "phases 512", "", 10, nil},
+		{"phases-loop", "the same with 128 points, against a jitted while_loop a run in a loop over the grid", "diagram", JAX, "phases 128", "phases_jax.py 128", 0.2, nil},
 		{"matching-balance", "Stochastic Balance, 100,000 arrivals of 20 edges each to 1,000 offline vertices, by the learner's Act and Learn, against a loop over NumPy's arrays", "arrival", NumPy, "matching", "matching_numpy.py", 0.05, nil},
 		{"descent", "100,000 rounds of optimistic mirror descent in 10 dimensions, 20 runs in one executable, against lax.scan under vmap", "game", JAX, "descent", "descent_jax.py", 1.5, nil},
 		{"descent-round", "a round of the same by itself in plain Go, which does not allocate", "round", Nobody, "descent-round", "", 5e-6, nil},

@@ -16,8 +16,8 @@ import (
 //
 //	h_l = √2·max(W_lᵀh_{l−1}/√inputs_l, 0) for l = 1, …, HiddenLayers,   f = a·h/√Width,
 //
-// all of whose weights start as standard normal values, w₀. Alpha ≫ 1 is the lazy regime, in which weights hardly move;
-// Alpha ≪ 1 the feature regime.
+// all of whose weights start as standard normal values, w₀. The slope of max(·, 0) at 0 is ½, as JAX has it. Alpha ≫ 1 is the
+// lazy regime, in which weights hardly move; Alpha ≪ 1 the feature regime.
 //
 // With Picture set the hidden layers are convolutions of 3×3 with Width channels, the first and every other one of stride 2,
 // zeros around; a reads their mean over places.
@@ -139,7 +139,9 @@ func (n CenteredNet) output(w []*graph.Node, x *graph.Node) *graph.Node {
 			x, places = patches(x, 1+(l+1)%2), "yx"
 		}
 		x = graph.Einsum(from+places+"i,rio->rb"+places+"o", x, w[l])
-		x = graph.MulScalar(graph.Max(x, graph.ScalarZero(x.Graph(), x.DType())), math.Sqrt(2/float64(w[l].Shape().Dim(1))))
+		// By a product, which has slope ½ at 0, where GoMLX's Max has 1, and keeps NaN.
+		x = graph.Mul(x, graph.StopGradient(graph.AddScalar(graph.MulScalar(graph.Sign(x), 0.5), 0.5)))
+		x = graph.MulScalar(x, math.Sqrt(2/float64(w[l].Shape().Dim(1))))
 	}
 	if n.Picture != nil {
 		x = graph.ReduceMean(x, 2, 3)

@@ -69,3 +69,9 @@ func (t *NetTrainer) MaxTemperature(ctx context.Context, alphas []float64, seeds
 	}
 	return out, nil
 }
+
+// MaxTemperatureExponent is k of T ∼ α^k for networks of D hidden layers in the feature regime, (D − 1)/(D + 1): fitting takes
+// weights of w^(D+1) ∼ 1/α, and a step of η∇f ∼ η·w^D is as large as they are at η ∼ w^(1−D).
+func MaxTemperatureExponent(hiddenLayers int) float64 {
+	return float64(hiddenLayers-1) / float64(hiddenLayers+1)
+}

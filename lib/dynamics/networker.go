@@ -205,14 +205,19 @@ func (w *netWorker) fill(phases []Phase, most int, take func() int) (busy bool, 
 		}
 		busy = true
 	}
+	return busy, w.begin(fresh)
+}
+
+// begin puts the first weights of new runs into their lanes.
+func (w *netWorker) begin(fresh []int) error {
 	if len(fresh) == 0 {
-		return busy, nil
+		return nil
 	}
 	for l := range w.fit.Net.HiddenLayers + 1 {
 		t := w.state[weightName(l)]
 		flat, err := flatValues(t)
 		if err != nil {
-			return false, fmt.Errorf("dynamics: NetTrainer: %w", err)
+			return fmt.Errorf("dynamics: NetTrainer: %w", err)
 		}
 		n := len(flat) / len(w.lanes)
 		for _, r := range fresh {
@@ -223,18 +228,18 @@ func (w *netWorker) fill(phases []Phase, most int, take func() int) (busy bool, 
 	w.clearBad()
 	f0, err := w.outputsOf(w.train)
 	if err != nil {
-		return false, err
+		return err
 	}
 	f0Test, err := w.outputsOf(w.test)
 	if err != nil {
-		return false, err
+		return err
 	}
 	for _, r := range fresh {
 		copy(w.f0[r*len(w.train.y):], f0[r])
 		w.lanes[r].f0Test = f0Test[r]
 	}
 	w.fixLanes()
-	return busy, nil
+	return nil
 }
 
 // outputsAt are f of each lane at a block of points.

@@ -9,15 +9,14 @@ import (
 	"sync/atomic"
 )
 
-// PerceptronSweep trains perceptrons on [BoundaryData] at phases of the plane. A seed gives a phase's data and its batches.
+// PerceptronSweep trains perceptrons at phases of the plane. A seed gives a phase's data and its batches.
 //
 // The runs are loops of plain Go, spread over the processors: a step of two points in 32 dimensions takes some 0.1 µs, a
 // tenth of what one operation of a compiled loop costs, and no run waits for another.
 type PerceptronSweep struct {
-	Points, Dim int
-	Chi         float64
-	SGD         TrainToFit // its LR is not used: a phase's temperature gives it
-	Workers     int        // runs at once; default as many as there are processors
+	Data    func(seed uint64) (SignedData, error) // e.g. of [BoundaryData]; asked once a seed
+	SGD     TrainToFit                            // its LR is not used: a phase's temperature gives it
+	Workers int                                   // runs at once; default as many as there are processors
 	// Progress, if set, is told the runs that ended and all.
 	Progress func(done, total int)
 }
@@ -31,8 +30,8 @@ type PhaseRun struct {
 // Run trains a perceptron for each phase and returns the runs in their order; none depends on the others. A context that ends
 // is an error.
 func (s PerceptronSweep) Run(ctx context.Context, phases []Phase) ([]PhaseRun, error) {
-	if s.Workers < 0 {
-		return nil, fmt.Errorf("dynamics: PerceptronSweep: Workers is %d, must be at least 0", s.Workers)
+	if s.Workers < 0 || s.Data == nil {
+		return nil, fmt.Errorf("dynamics: PerceptronSweep: Workers is %d, must be at least 0, and Data must not be nil", s.Workers)
 	}
 	sets := map[uint64]signed{}
 	for i, p := range phases {
@@ -40,15 +39,18 @@ func (s PerceptronSweep) Run(ctx context.Context, phases []Phase) ([]PhaseRun, e
 			return nil, err
 		}
 		if _, ok := sets[p.Seed]; !ok {
-			d, err := BoundaryData(s.Points, s.Dim, s.Chi, p.Seed)
+			d, err := s.Data(p.Seed)
+			if err == nil {
+				err = d.check("PerceptronSweep", fmt.Sprintf("Data(%d)", p.Seed))
+			}
+			if err == nil {
+				err = s.SGD.checkCounts(len(d.Y))
+			}
 			if err != nil {
 				return nil, err
 			}
 			sets[p.Seed] = newSigned(d)
 		}
-	}
-	if err := s.SGD.checkCounts(s.Points); err != nil {
-		return nil, err
 	}
 	workers := s.Workers
 	if workers == 0 {
