@@ -166,7 +166,7 @@ func TestNetAgainstLoops(t *testing.T) {
 	require.NoError(t, err)
 	n := CenteredNet{HiddenLayers: 3, Width: 7}
 	sgd := TrainToFit{Batch: 4, MaxSteps: 33, CheckEvery: 33}
-	trainer, err := NetFit{Net: n, Train: d, SGD: sgd, Lanes: 2, Float64: true}.Compile(backend.ForTest(t))
+	trainer, err := NetFit{Net: n, Train: d, SGD: sgd, Lanes: 2, Float64: true, Keep: true}.Compile(backend.ForTest(t))
 	require.NoError(t, err)
 	phases := Grid([]float64{.3, 5}, []float64{.02, .1}, []uint64{1, 2})
 	runs, err := trainer.Run(t.Context(), phases)
@@ -212,7 +212,7 @@ func TestPatchesAreAConvolution(t *testing.T) {
 			})
 			require.NoError(t, err)
 			x := graphNumbers(append([]int{2}, shape...)...)
-			out, err := exec.Exec(x, graphNumbers(3, 3, shape[2], 2))
+			out, err := exec.Call(x, graphNumbers(3, 3, shape[2], 2))
 			require.NoError(t, err)
 			assert.Equal(t, out[1].Shape(), out[0].Shape())
 			ours, theirs := tensors.MustCopyFlatData[float64](out[0]), tensors.MustCopyFlatData[float64](out[1])

@@ -28,6 +28,7 @@ type NetFit struct {
 	// Float64 costs two to three times as much. In float32 a margin of 1/α is a difference of numbers near 1, right to about
 	// 1e-7: α of 1e5 and more need float64.
 	Float64 bool
+	Keep    bool // weights and margins of every run
 	// Progress, if set, is told the runs that ended and all.
 	Progress func(done, total int)
 }
@@ -36,10 +37,11 @@ type NetFit struct {
 type NetRun struct {
 	Phase
 	Stop
-	Change     float64 // ‖w − w₀‖/‖w₀‖; NaN or +Inf where weights are not finite
-	TestError  float64 // part of the test points whose y·(f − f₀) is not positive; NaN without any, or of a diverged run
-	LeastTrain float64 // smallest margin y·(f − f₀) of a training point; NaN of a diverged run
-	Weights    Weights
+	Change    float64 // ‖w − w₀‖/‖w₀‖; NaN or +Inf where weights are not finite
+	TestError float64 // part of the test points whose y·(f − f₀) is not positive; NaN without any, or of a diverged run
+	// With Keep: the weights at the end, and y·(f − f₀) of the training and the test points.
+	Weights                   Weights
+	TrainMargins, TestMargins []float64
 }
 
 // NetTrainer is a compiled NetFit. It may be used by several goroutines at once.
@@ -176,12 +178,12 @@ func (t *NetTrainer) PhaseDiagram(ctx context.Context, alphas, temperatures []fl
 	return diagram(alphas, temperatures, seeds, func(p []Phase) ([]NetRun, error) { return t.Run(ctx, p) })
 }
 
-// Net trains one network, by itself: see [NetFit].
+// Net trains one network, by itself, and keeps its weights and margins: see [NetFit].
 func (t TrainToFit) Net(ctx context.Context, b compute.Backend, n CenteredNet, train, test SignedData, seed uint64) (NetRun, error) {
 	if err := checkRate(t.LR); err != nil {
 		return NetRun{}, err
 	}
-	trainer, err := NetFit{Net: n, Train: train, Test: test, SGD: t, Lanes: 1, Workers: 1}.Compile(b)
+	trainer, err := NetFit{Net: n, Train: train, Test: test, SGD: t, Lanes: 1, Workers: 1, Keep: true}.Compile(b)
 	if err != nil {
 		return NetRun{}, err
 	}

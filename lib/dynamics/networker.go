@@ -248,7 +248,7 @@ func (w *netWorker) outputsAt(p netPoints, block int) ([][]float64, error) {
 	for l := range w.fit.Net.HiddenLayers + 1 {
 		args = append(args, w.state[weightName(l)])
 	}
-	out, err := w.outputs.Exec1(append(args, p.blocks[block])...)
+	out, err := w.outputs.Call1(append(args, p.blocks[block])...)
 	if err != nil {
 		return nil, fmt.Errorf("dynamics: NetTrainer: %w", err)
 	}
@@ -334,9 +334,12 @@ func (w *netWorker) end(ends []*End, finish func(int, NetRun)) error {
 	if !slices.ContainsFunc(ends, func(e *End) bool { return e != nil }) {
 		return nil
 	}
-	train, err := w.outputsOf(w.train)
-	if err != nil {
-		return err
+	var train [][]float64
+	if w.fit.Keep {
+		var err error
+		if train, err = w.outputsOf(w.train); err != nil {
+			return err
+		}
 	}
 	test, err := w.outputsOf(w.test)
 	if err != nil {
@@ -352,21 +355,29 @@ func (w *netWorker) end(ends []*End, finish func(int, NetRun)) error {
 		if ends[r] == nil {
 			continue
 		}
-		run := NetRun{Phase: lane.phase, Stop: Stop{End: *ends[r]}, TestError: math.NaN(), LeastTrain: math.NaN()}
+		run := NetRun{Phase: lane.phase, Stop: Stop{End: *ends[r]}, TestError: math.NaN()}
+		var last Weights
 		for _, flat := range layers {
 			n := len(flat) / len(w.lanes)
-			run.Weights = append(run.Weights, slices.Clone(flat[r*n:(r+1)*n]))
+			last = append(last, flat[r*n:(r+1)*n])
 		}
-		if run.Change, err = run.Weights.RelativeWeightChange(lane.start); err != nil {
+		if run.Change, err = last.RelativeWeightChange(lane.start); err != nil {
 			return err
 		}
 		if math.IsNaN(run.Change - run.Change) {
 			run.How = Diverged
 		}
 		run.Time = lane.phase.Temperature * float64(w.fit.SGD.Batch) * float64(run.Step)
+		test := margins(w.test.y, test[r], lane.f0Test)
 		if run.How != Diverged {
-			run.LeastTrain = slices.Min(margins(w.train.y, train[r], w.f0[r*len(w.train.y):]))
-			run.TestError = wrong(margins(w.test.y, test[r], lane.f0Test))
+			run.TestError = wrong(test)
+		}
+		if w.fit.Keep {
+			run.Weights, run.TestMargins = slices.Clone(last), test
+			run.TrainMargins = margins(w.train.y, train[r], w.f0[r*len(w.train.y):])
+			for l := range last {
+				run.Weights[l] = slices.Clone(last[l])
+			}
 		}
 		finish(lane.index, run)
 		w.lanes[r] = nil
