@@ -413,3 +413,29 @@ func TestRunsAsJSON(t *testing.T) {
 	require.NoError(t, json.Unmarshal(text, &back))
 	assert.Equal(t, run, back)
 }
+
+// What theory says of many runs: the noise that is left, and that batches of one temperature are alike.
+func TestPerceptronNoise(t *testing.T) {
+	mean := func(batch int) (signal, noise float64) {
+		sweep := dynamics.PerceptronSweep{
+			Data: func(seed uint64) (dynamics.SignedData, error) { return dynamics.BoundaryData(1024, 32, 1, seed) },
+			SGD:  dynamics.TrainToFit{Batch: batch, MaxSteps: 1e7, CheckEvery: 1 + 256/batch},
+		}
+		seeds := []uint64{0, 1, 2, 3, 4, 5, 6, 7}
+		runs, err := sweep.Run(t.Context(), dynamics.Grid([]float64{100}, []float64{1}, seeds))
+		require.NoError(t, err)
+		for _, r := range runs {
+			require.Equal(t, dynamics.Fitted, r.How)
+			s, n := r.SignalNoise()
+			signal, noise = signal+math.Log(s)/8, noise+math.Log(n)/8
+		}
+		return math.Exp(signal), math.Exp(noise)
+	}
+	signal, noise := mean(2)
+	floor := dynamics.NoiseFloor(1, 32, 1)
+	assert.InDelta(t, 1.075, noise/floor, 0.275)
+	same, _ := mean(16)
+	assert.InEpsilon(t, signal, same, 0.25)
+	first, _ := mean(512)
+	assert.Greater(t, first, 4*signal, "a first step that is too long")
+}

@@ -165,12 +165,15 @@ func (t *NetTrainer) Run(ctx context.Context, phases []Phase) ([]NetRun, error) 
 		})
 	}
 	all.Wait()
-	for _, err := range errs { // the first that is not the others' end
-		if err != nil && (!errors.Is(err, context.Canceled) || ctx.Err() == nil) {
+	for _, err := range errs {
+		if err != nil && !errors.Is(err, context.Canceled) { // of the one that stopped the others
 			return nil, err
 		}
 	}
-	return runs, errors.Join(errs...)
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	return runs, nil
 }
 
 // PhaseDiagram trains the networks of a grid, several seeds a cell.

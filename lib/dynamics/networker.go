@@ -173,10 +173,12 @@ func (w *netWorker) run(ctx context.Context, phases []Phase, most int, take func
 			if lane == nil {
 				continue
 			}
+			taken := w.chunk(lane)
 			if bad[r] > 0 {
-				ends[r] = &End{Diverged, lane.steps + int(bad[r])}
+				// A lane that stands still after its last step sees what that one left.
+				ends[r] = &End{Diverged, lane.steps + min(int(bad[r]), taken)}
 			}
-			lane.steps += w.chunk(lane)
+			lane.steps += taken
 		}
 		if err := w.look(ends); err != nil {
 			return err
