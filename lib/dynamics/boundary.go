@@ -105,24 +105,21 @@ func (d SignedData) OnSphere(norm float64) (SignedData, error) {
 	return SignedData{x, d.Y}, nil
 }
 
-// Take returns the rows of these places, in this order. A place out of range is an error.
-func (d SignedData) Take(rows []int) (SignedData, error) {
-	if err := d.check("Take", "data"); err != nil {
+// First returns the first n rows, which share their values.
+func (d SignedData) First(n int) (SignedData, error) {
+	if err := d.check("First", "data"); err != nil {
 		return SignedData{}, err
 	}
-	if len(rows) == 0 {
-		return SignedData{}, errors.New("dynamics: Take: rows is empty, must name at least one")
+	if n < 1 || n > len(d.Y) {
+		return SignedData{}, fmt.Errorf("dynamics: First: n is %d, must be between 1 and %d, the number of rows", n, len(d.Y))
 	}
+	return d.rows(0, n), nil
+}
+
+// rows are those from one on up to another, which share their values.
+func (d SignedData) rows(from, to int) SignedData {
 	_, cols := d.X.Dims()
-	out := SignedData{mat.NewDense(len(rows), cols, nil), make([]float64, len(rows))}
-	for i, r := range rows {
-		if r < 0 || r >= len(d.Y) {
-			return SignedData{}, fmt.Errorf("dynamics: Take: rows[%d] is %d, must be at least 0 and less than %d", i, r, len(d.Y))
-		}
-		out.X.SetRow(i, d.X.RawRowView(r))
-		out.Y[i] = d.Y[r]
-	}
-	return out, nil
+	return SignedData{d.X.Slice(from, to, 0, cols).(*mat.Dense), d.Y[from:to]}
 }
 
 // check says what is wrong with data that are the argument name of where.

@@ -3,6 +3,7 @@ package dynamics_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"math"
 	"slices"
 	"testing"
@@ -22,31 +23,13 @@ func boundary(points int, chi float64) func(seed uint64) (dynamics.SignedData, e
 	return func(seed uint64) (dynamics.SignedData, error) { return dynamics.BoundaryData(points, 8, chi, seed) }
 }
 
-// evenDigits are the digits, even against odd, on a sphere, rows in an order without the writers'.
-func evenDigits(t *testing.T) dynamics.SignedData {
-	set, err := data.Digits()
+// digits are the even ones against the odd, the first n of the training part.
+func digits(t *testing.T, n int) (train, test dynamics.SignedData) {
+	task, err := dynamics.LoadPictures(t.Context(), "digits", data.Options{})
 	require.NoError(t, err)
-	d, err := dynamics.Signed(set, func(class int32) bool { return class%2 == 0 })
+	train, err = task.Train.First(n)
 	require.NoError(t, err)
-	d, err = d.OnSphere(8)
-	require.NoError(t, err)
-	rows := make([]int, 1797)
-	for k := range rows {
-		rows[k] = 1009 * k % 1797
-	}
-	d, err = d.Take(rows)
-	require.NoError(t, err)
-	return d
-}
-
-func take(t *testing.T, d dynamics.SignedData, from, to int) dynamics.SignedData {
-	var rows []int
-	for i := from; i < to; i++ {
-		rows = append(rows, i)
-	}
-	part, err := d.Take(rows)
-	require.NoError(t, err)
-	return part
+	return train, task.Test
 }
 
 func TestBoundaryDataMoments(t *testing.T) {
@@ -176,9 +159,9 @@ func TestPerceptronSweepOrder(t *testing.T) {
 
 // Runs of a network do not depend on their order nor on what runs beside them.
 func TestNetOrder(t *testing.T) {
-	d := evenDigits(t)
+	train, test := digits(t, 300)
 	fit := dynamics.NetFit{
-		Net: dynamics.CenteredNet{HiddenLayers: 3, Width: 16}, Train: take(t, d, 0, 300), Test: take(t, d, 1200, 1500),
+		Net: dynamics.CenteredNet{HiddenLayers: 3, Width: 16}, Train: train, Test: test,
 		SGD: dynamics.TrainToFit{Batch: 8, MaxSteps: 400, CheckEvery: 40}, Lanes: 3, Keep: true,
 	}
 	trainer, err := fit.Compile(backend.ForTest(t))
@@ -221,9 +204,9 @@ func TestNetOrder(t *testing.T) {
 
 // A convolutional network learns pictures, too.
 func TestConvolutionalNet(t *testing.T) {
-	d := evenDigits(t)
+	train, test := digits(t, 128)
 	trainer, err := dynamics.NetFit{
-		Net: dynamics.CenteredNet{HiddenLayers: 2, Width: 8, Picture: []int{8, 8, 1}}, Train: take(t, d, 0, 128), Test: take(t, d, 1200, 1797),
+		Net: dynamics.CenteredNet{HiddenLayers: 2, Width: 8, Picture: []int{8, 8, 1}}, Train: train, Test: test,
 		SGD: dynamics.TrainToFit{Batch: 8, MaxSteps: 4000}, Lanes: 2, Workers: 1,
 	}.Compile(backend.ForTest(t))
 	require.NoError(t, err)
@@ -236,8 +219,8 @@ func TestConvolutionalNet(t *testing.T) {
 }
 
 func TestMaxTemperature(t *testing.T) {
-	d := evenDigits(t)
-	trainer, err := dynamics.NetFit{Net: dynamics.CenteredNet{HiddenLayers: 2, Width: 16}, Train: take(t, d, 0, 64), SGD: dynamics.TrainToFit{Batch: 8, MaxSteps: 50}}.Compile(backend.ForTest(t))
+	train, _ := digits(t, 64)
+	trainer, err := dynamics.NetFit{Net: dynamics.CenteredNet{HiddenLayers: 2, Width: 16}, Train: train, SGD: dynamics.TrainToFit{Batch: 8, MaxSteps: 50}}.Compile(backend.ForTest(t))
 	require.NoError(t, err)
 	alphas, seeds := []float64{1e-3, 1e-1}, []uint64{4, 1}
 	most, err := trainer.MaxTemperature(t.Context(), alphas, seeds, dynamics.TemperatureSearch{})
@@ -368,10 +351,10 @@ func TestBadInputs(t *testing.T) {
 	} {
 		assert.ErrorContains(t, err, want)
 	}
-	_, err = d.Take([]int{8})
-	assert.ErrorContains(t, err, "rows[0] is 8")
-	_, err = d.Take(nil)
-	assert.ErrorContains(t, err, "rows is empty")
+	for _, n := range []int{0, 9} {
+		_, err = d.First(n)
+		assert.ErrorContains(t, err, "must be between 1 and 8")
+	}
 	_, err = d.OnSphere(0)
 	assert.ErrorContains(t, err, "norm is 0")
 	_, err = dynamics.SignedData{X: mat.NewDense(1, 2, []float64{1, 2}), Y: []float64{1}}.OnSphere(1)
@@ -438,4 +421,47 @@ func TestPerceptronNoise(t *testing.T) {
 	assert.InEpsilon(t, signal, same, 0.25)
 	first, _ := mean(512)
 	assert.Greater(t, first, 4*signal, "a first step that is too long")
+}
+
+func TestLoadPictures(t *testing.T) {
+	task, err := dynamics.LoadPictures(t.Context(), "digits", data.Options{})
+	require.NoError(t, err)
+	assert.Equal(t, []int{8, 8, 1}, task.Picture)
+	assert.Len(t, task.Train.Y, 1200)
+	assert.Len(t, task.Test.Y, 597)
+	set, err := data.Digits()
+	require.NoError(t, err)
+	mean := make([]float64, 64)
+	for _, part := range []dynamics.SignedData{task.Train, task.Test} {
+		for i := range part.Y {
+			assert.InDelta(t, 8, floats.Norm(part.X.RawRowView(i), 2), 1e-12)
+			floats.Add(mean, part.X.RawRowView(i))
+		}
+	}
+	for k := range 5 {
+		assert.Equal(t, task.Train.Y[k] == 1, set.Labels[1009*k%1797]%2 == 0)
+	}
+	assert.Less(t, floats.Norm(mean, 2)/1797, 0.5, "near to centered, before rows are scaled exactly")
+	_, err = dynamics.LoadPictures(t.Context(), "letters", data.Options{})
+	assert.ErrorContains(t, err, `name is "letters", must be digits`)
+	_, err = dynamics.LoadPictures(t.Context(), "cifar-10", data.Options{Offline: true, Dirs: []string{t.TempDir()}, Cache: t.TempDir()})
+	assert.ErrorIs(t, err, data.ErrUnavailable)
+}
+
+// Pictures that are looked up, in groups by their classes.
+func TestLoadFashionMNIST(t *testing.T) {
+	task, err := dynamics.LoadPictures(t.Context(), "fashion-mnist", data.Options{Offline: true})
+	if errors.Is(err, data.ErrUnavailable) {
+		t.Skip(err)
+	}
+	require.NoError(t, err)
+	assert.Equal(t, []int{28, 28, 1}, task.Picture)
+	assert.InDelta(t, 28, floats.Norm(task.Test.X.RawRowView(0), 2), 1e-9)
+	even := 0
+	for _, y := range task.Test.Y {
+		if y == 1 {
+			even++
+		}
+	}
+	assert.InDelta(t, 0.5, float64(even)/float64(len(task.Test.Y)), 0.03, "ten classes of equal size")
 }
