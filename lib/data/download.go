@@ -16,30 +16,37 @@ import (
 	"github.com/hashicorp/go-retryablehttp"
 )
 
-// download fetches address to path and returns its content. What has come is kept in a file beside path, from which a
+// partSuffix ends the name of what has not come in full.
+const partSuffix = ".part"
+
+// download fetches address to path and returns what read makes of it. What has come is kept in a file beside path, from which a
 // later try goes on; it takes its name only when its checksum is right. Of several that want the file at the same time,
 // in this program or others, one fetches it and the others wait.
-func (f file) download(ctx context.Context, address, path string, o Options) ([]byte, error) {
+func download[T any](ctx context.Context, f file, address, path string, o Options, read func(f file, path string) (T, error)) (got T, err error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return nil, err
+		return got, err
 	}
 	lock := flock.New(filepath.Join(filepath.Dir(path), ".lock"))
 	if _, err := lock.TryLockContext(ctx, 20*time.Millisecond); err != nil {
-		return nil, fmt.Errorf("waiting for another download into %s: %w", filepath.Dir(path), err)
+		return got, fmt.Errorf("waiting for another download into %s: %w", filepath.Dir(path), err)
 	}
 	defer func() { _ = lock.Unlock() }()
-	if content, err := f.read(path); err == nil {
-		return content, nil // the other one has it
+	if got, err = read(f, path); err == nil {
+		return got, nil // the other one has it
 	}
-	part := path + ".part"
+	part := path + partSuffix
+	if f.asked && f.sha256 == "" {
+		if f.sha256, err = publishedSum(ctx, address); err != nil {
+			return got, fmt.Errorf("asking for the checksum of %s: %w", address, err)
+		}
+	}
 	if err := fetchTo(ctx, address, part, o); err != nil {
-		return nil, fmt.Errorf("downloading %s: %w", address, err)
+		return got, fmt.Errorf("downloading %s: %w", address, err)
 	}
-	content, err := f.read(part)
-	if err != nil {
-		return nil, fmt.Errorf("downloading %s: %w", address, errors.Join(err, os.Remove(part)))
+	if got, err = read(f, part); err != nil {
+		return got, fmt.Errorf("downloading %s: %w", address, errors.Join(err, os.Remove(part)))
 	}
-	return content, os.Rename(part, path)
+	return got, os.Rename(part, path)
 }
 
 // fetchTo brings part up to the address's content. An error leaves what has come, for the next try, unless it is that
@@ -111,7 +118,7 @@ func fetch(ctx context.Context, address string, out *os.File, o Options) (failed
 		}
 		have += int64(n)
 		if o.Progress != nil {
-			o.Progress(filepath.Base(strings.TrimSuffix(out.Name(), ".part")), have, total)
+			o.Progress(filepath.Base(strings.TrimSuffix(out.Name(), partSuffix)), have, total)
 		}
 		switch {
 		case errors.Is(err, io.EOF):
@@ -127,10 +134,6 @@ func fetch(ctx context.Context, address string, out *os.File, o Options) (failed
 // get asks for the address's content from a byte on, a few times where the server is not reached or fails. Proxies come
 // from the environment, as everywhere in Go.
 func get(ctx context.Context, address string, from int64) (*http.Response, error) {
-	client := retryablehttp.NewClient()
-	client.Logger = log.New(io.Discard, "", 0)
-	client.RetryMax, client.RetryWaitMin, client.RetryWaitMax = 3, 200*time.Millisecond, 5*time.Second
-	client.ErrorHandler = retryablehttp.PassthroughErrorHandler // the last answer says more than how often it came
 	request, err := retryablehttp.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
 		return nil, err
@@ -140,7 +143,16 @@ func get(ctx context.Context, address string, from int64) (*http.Response, error
 	if from > 0 {
 		request.Header.Set("Range", fmt.Sprintf("bytes=%d-", from))
 	}
-	return client.Do(request)
+	return patient().Do(request)
+}
+
+// patient is a client that asks again where a server fails.
+func patient() *retryablehttp.Client {
+	client := retryablehttp.NewClient()
+	client.Logger = log.New(io.Discard, "", 0)
+	client.RetryMax, client.RetryWaitMin, client.RetryWaitMax = 3, 200*time.Millisecond, 5*time.Second
+	client.ErrorHandler = retryablehttp.PassthroughErrorHandler // the last answer says more than how often it came
+	return client
 }
 
 // because is the reason that ended ctx, if one did, else err.

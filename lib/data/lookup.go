@@ -40,6 +40,7 @@ type file struct {
 	url    string // of the folder, with the slash at its end
 	sha256 string // of the content: unpacked, where the name ends in .gz and unpack is set
 	blob   string // git's name of the content, for want of a published SHA-256
+	asked  bool   // the server is asked for the SHA-256, see LargeFile
 	unpack bool
 	system []string // folders of the system's packages
 }
@@ -63,8 +64,12 @@ func (o Options) cache() (string, error) {
 	return filepath.Join(dir, "hindsight"), nil
 }
 
-// find returns a file's content, checked. Copies with another checksum are passed over, and named if none fits.
-func (f file) find(ctx context.Context, o Options) ([]byte, error) {
+// find returns a file's content, checked.
+func (f file) find(ctx context.Context, o Options) ([]byte, error) { return find(ctx, f, o, file.read) }
+
+// find looks for a file that read accepts, and returns what read made of it. Copies that it refuses, because of another
+// checksum, are passed over, and named if none fits.
+func find[T any](ctx context.Context, f file, o Options, read func(f file, path string) (T, error)) (found T, err error) {
 	cache, noCache := o.cache()
 	cached := filepath.Join(cache, f.set, f.name)
 	var places []string
@@ -79,16 +84,16 @@ func (f file) find(ctx context.Context, o Options) ([]byte, error) {
 	}
 	var wrong []error
 	for _, place := range places {
-		content, err := f.read(place)
+		found, err = read(f, place)
 		if err == nil {
-			return content, nil
+			return found, nil
 		}
 		if !errors.Is(err, fs.ErrNotExist) {
 			wrong = append(wrong, err)
 		}
 	}
 	if noCache != nil {
-		return nil, fmt.Errorf("data: %s: %w: %w", f.set, ErrUnavailable, errors.Join(append(wrong, noCache)...))
+		return found, fmt.Errorf("data: %s: %w: %w", f.set, ErrUnavailable, errors.Join(append(wrong, noCache)...))
 	}
 	address := f.url + f.name
 	if o.base != "" {
@@ -97,16 +102,16 @@ func (f file) find(ctx context.Context, o Options) ([]byte, error) {
 	if o.Offline {
 		wrong = append(wrong, errors.New("downloads are switched off"))
 	} else {
-		content, err := f.download(ctx, address, cached, o)
+		found, err = download(ctx, f, address, cached, o, read)
 		if err == nil {
-			return content, nil
+			return found, nil
 		}
 		if ctx.Err() != nil {
-			return nil, fmt.Errorf("data: %s: %w", f.set, err)
+			return found, fmt.Errorf("data: %s: %w", f.set, err)
 		}
 		wrong = append(wrong, err)
 	}
-	return nil, fmt.Errorf("data: %s: %w: put %s from %s into %s, or name its folder in HINDSIGHT_DATA: %w",
+	return found, fmt.Errorf("data: %s: %w: put %s from %s into %s, or name its folder in HINDSIGHT_DATA: %w",
 		f.set, ErrUnavailable, f.name, address, filepath.Dir(cached), errors.Join(wrong...))
 }
 
