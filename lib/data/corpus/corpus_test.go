@@ -348,7 +348,13 @@ func decoded(t testing.TB, content []byte, decode func(*os.File, int64) iter.Seq
 		t.Fatal(err)
 	}
 	defer func() { _ = shard.Close() }()
-	return collect(decode(shard, int64(len(content))))
+	var out []string
+	for text, err := range decode(shard, int64(len(content))) {
+		if out = append(out, text); err != nil || len(out) == 1000 { // a few bytes may stand for billions of rows
+			return out, err
+		}
+	}
+	return out, nil
 }
 
 func FuzzJSONLine(f *testing.F) {
