@@ -5,9 +5,13 @@
 //	| Fashion-MNIST, MNIST             | looked up, see below                   | [FashionMNIST], [MNIST] |
 //	| CIFAR-10, CIFAR-100              | looked up                              | [CIFAR10], [CIFAR100] |
 //	| UCI Adult, with incomes, medical costs | looked up                        | [Adult], [AdultReconstruction], [Insurance] |
+//	| ImageNet-1k                      | your own copy                          | [ImageNet], [ReadPictures] |
 //	| digits, breast cancer, wine, diabetes | embedded                          | [Digits], [BreastCancer], [Wine], [Diabetes] |
 //	| Go source text                   | GOROOT                                 | [GoSource]        |
 //	| token sources, SplitMix64        | computed                               | [ZM512], [PAIR16] |
+//	| C4, OpenWebText                  | looked up, shard by shard              | package [github.com/hindsight-go/hindsight/lib/data/corpus] |
+//
+// [Sequences] is what a language model trains on, [Pictures] are read as they are needed.
 //
 // [ReadLIBSVM] reads any data set in LIBSVM's text format.
 //
