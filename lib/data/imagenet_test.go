@@ -214,8 +214,8 @@ func TestPicturesParity(t *testing.T) {
 			d := math.Abs(float64(got[i]) - float64(c.Pixels[i]))
 			sum, most = sum+d, math.Max(most, d)
 		}
-		// Half a pixel of the resized picture, where Pillow's is rounded to whole pixels, and other chroma interpolation.
-		if mean := sum / float64(len(got)); mean > 2 || most > 14 {
+		// Parts begin at whole pixels here, where Pillow resizes before it cuts; and chroma is interpolated otherwise.
+		if mean := sum / float64(len(got)); mean > 2.5 || most > 14 {
 			t.Errorf("%s: %.2f of 255 away on average, %g at most", c.Name, mean, most)
 		}
 	}

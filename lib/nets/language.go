@@ -4,12 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"maps"
 	"math"
 	"runtime"
+	"slices"
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
 	"github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	"golang.org/x/sync/errgroup"
@@ -19,13 +22,16 @@ import (
 	"github.com/hindsight-go/hindsight/lib/scan"
 )
 
-// LanguageConfig says what [NewLanguageTrainer] prepares: a language model, a method, and a source of fresh sequences.
+// LanguageConfig says what [NewLanguageTrainer] prepares: a language model, a method, and a source of sequences.
 type LanguageConfig struct {
 	Model     Model // from tokens to logits, e.g. [GPT]; its vocabulary is the source's
 	Optimizer optim.Transform
-	Source    *data.TokenSource
-	Batch     int // sequences a step; default 32
-	Steps     int // default 300
+	Source    data.Sequences // e.g. [data.PAIR16], or windows of a corpus
+	Batch     int            // sequences a step; default 32
+	Steps     int            // default 300
+	// Chunk is how many steps' sequences are on the device at once; the next ones are fetched meanwhile. It changes no
+	// result. Default: all steps', or as many as hold 4 million tokens.
+	Chunk int
 	// Hyper names the hyper-parameters that a [Run] may change without compiling again, with their defaults.
 	Hyper optim.Hyper
 	// Observe may trace more than the loss.
@@ -41,6 +47,10 @@ func (c LanguageConfig) complete() (LanguageConfig, error) {
 	if c.Steps == 0 {
 		c.Steps = 300
 	}
+	if c.Chunk == 0 && c.Source != nil && c.Batch > 0 {
+		c.Chunk = max(1, chunkTokens/(c.Batch*c.Source.Length()))
+	}
+	c.Chunk = min(c.Chunk, c.Steps)
 	var errs []error
 	bad := func(format string, args ...any) {
 		errs = append(errs, fmt.Errorf("nets: LanguageConfig: "+format, args...))
@@ -54,19 +64,25 @@ func (c LanguageConfig) complete() (LanguageConfig, error) {
 	if c.Source == nil {
 		bad("Source is nil, must be a token source such as data.PAIR16()")
 	}
-	if c.Batch < 1 || c.Steps < 1 {
-		bad("Batch is %d and Steps %d, must be at least 1", c.Batch, c.Steps)
+	if c.Batch < 1 || c.Steps < 1 || c.Source != nil && c.Chunk < 1 {
+		bad("Batch is %d, Steps %d and Chunk %d, must be at least 1", c.Batch, c.Steps, c.Chunk)
 	}
 	return c, errors.Join(errs...)
 }
+
+// chunkTokens bounds what is on the device at once: 16 MB.
+const chunkTokens = 1 << 22
 
 // LanguageTrainer trains one language model with one method, again and again, from one compiled program.
 type LanguageTrainer struct {
 	config     LanguageConfig
 	program    *optim.Program
 	validation *graph.Exec
-	held       *tensors.Tensor // validation sequences
+	held       []*tensors.Tensor // validation sequences, as many at once as are trained on or as heldRows
 }
+
+// heldRows is at least how many validation sequences are evaluated at once.
+const heldRows = 256
 
 // LanguageResult is a finished training run.
 type LanguageResult struct {
@@ -85,28 +101,26 @@ func NewLanguageTrainer(b compute.Backend, config LanguageConfig) (*LanguageTrai
 		return nil, err
 	}
 	t := &LanguageTrainer{config: config}
-	inputs, err := t.inputs(0)
-	if err != nil {
+	length := config.Source.Length()
+	if err := t.hold(b, length); err != nil {
 		return nil, err
 	}
+	inputs := scan.Vars{"tokens": tensors.FromShape(shapes.Make(dtypes.Int32, config.Chunk, config.Batch, length))}
 	problem := optim.Problem{
 		Data: func(s *scan.Step) []*graph.Node {
-			step := graph.ConvertDType(graph.AddScalar(s.Count(), -1), dtypes.Int32)
-			return []*graph.Node{graph.Gather(s.Input("tokens"), graph.ExpandAxes(step, 0))}
+			return []*graph.Node{s.Row("tokens")}
 		},
 		Loss: func(params, data []*graph.Node) *graph.Node {
 			return NextToken(config.Model, params, data[0])
 		},
 		Observe: config.Observe,
-		Loop:    scan.Loop{Name: config.Model.Name, Progress: config.Progress},
+		Loop:    scan.Loop{Name: config.Model.Name},
+	}
+	if config.Progress != nil {
+		problem.Loop.Progress = func(done, _ int) { config.Progress(done, config.Steps) } // the loop knows of a chunk's
 	}
 	t.program, err = optim.Compile(b, config.Optimizer, problem, config.Model.Init(0), inputs, config.Hyper)
 	if err != nil {
-		return nil, err
-	}
-	held := config.Source.Validation()
-	t.held = tensors.FromFlatDataAndDimensions(held, len(held)/data.SequenceLength, data.SequenceLength)
-	if err := onDevice(b, []*tensors.Tensor{t.held}); err != nil {
 		return nil, err
 	}
 	t.validation, err = graph.NewExec(b, func(nodes []*graph.Node) *graph.Node {
@@ -116,26 +130,58 @@ func NewLanguageTrainer(b compute.Backend, config LanguageConfig) (*LanguageTrai
 	return t, err
 }
 
-// inputs are the training sequences of all steps, shaped [steps, batch, length].
-func (t *LanguageTrainer) inputs(seed uint64) (scan.Vars, error) {
-	tokens, err := t.config.Source.Training(seed, 0, t.config.Steps*t.config.Batch)
+// hold moves the validation sequences to the device.
+func (t *LanguageTrainer) hold(b compute.Backend, length int) error {
+	held, err := t.config.Source.HeldOut(context.Background())
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return scan.Vars{"tokens": tensors.FromFlatDataAndDimensions(tokens, t.config.Steps, t.config.Batch, data.SequenceLength)}, nil
+	if len(held) == 0 || len(held)%length != 0 {
+		return fmt.Errorf("nets: LanguageConfig: Source holds out %d tokens, must be sequences of %d", len(held), length)
+	}
+	rows := max(t.config.Batch, heldRows) * length
+	for from := 0; from < len(held); from += rows {
+		part := held[from:min(from+rows, len(held))]
+		t.held = append(t.held, tensors.FromFlatDataAndDimensions(part, len(part)/length, length))
+	}
+	return onDevice(b, t.held)
+}
+
+// chunks are the inputs of chunk after chunk of a seed's steps.
+func (t *LanguageTrainer) chunks(ctx context.Context, seed uint64) iter.Seq2[scan.Vars, error] {
+	rows, length := t.config.Chunk*t.config.Batch, t.config.Source.Length()
+	return func(yield func(scan.Vars, error) bool) {
+		left := t.config.Steps * t.config.Batch
+		var tokens []int32
+		for sequence, err := range t.config.Source.Stream(ctx, seed) {
+			if err == nil && len(sequence) != length {
+				err = fmt.Errorf("nets: Train: the source's sequence has %d tokens, must have %d", len(sequence), length)
+			}
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			tokens = append(tokens, sequence...)
+			if left--; len(tokens) < rows*length && left > 0 {
+				continue
+			}
+			tokens = append(tokens, make([]int32, rows*length-len(tokens))...) // the last chunk's rest is not used
+			if !yield(scan.Vars{"tokens": tensors.FromFlatDataAndDimensions(tokens, t.config.Chunk, t.config.Batch, length)}, nil) || left == 0 {
+				return
+			}
+			tokens = nil
+		}
+	}
 }
 
 // Train trains from the seed's first weights on the seed's stream of sequences. A run that diverges is a result and no
 // error; a context that ends is an error.
 func (t *LanguageTrainer) Train(ctx context.Context, run Run) (*LanguageResult, error) {
-	inputs, err := t.inputs(run.Seed)
-	if err != nil {
-		return nil, err
-	}
 	hyper := optim.Hyper{}
 	maps.Copy(hyper, t.config.Hyper)
 	maps.Copy(hyper, run.Hyper)
-	r, err := t.program.Run(ctx, t.config.Model.Init(run.Seed), inputs, hyper, t.config.Steps, int64(run.Seed))
+	f := feed{t.program, hyper, t.config.Steps, t.config.Chunk}
+	r, err := f.run(ctx, t.config.Model.Init(run.Seed), t.chunks(ctx, run.Seed), int64(run.Seed))
 	if r == nil {
 		return nil, err
 	}
@@ -163,11 +209,16 @@ func (t *LanguageTrainer) validate(params scan.Vars) (float64, error) {
 	for _, p := range t.config.Model.Params {
 		args = append(args, params[p.Path])
 	}
-	out, err := t.validation.Call(append(args, t.held)...)
-	if err != nil {
-		return 0, fmt.Errorf("nets: Train: %w", err)
+	var sum, rows float64
+	for _, part := range t.held {
+		out, err := t.validation.Call(append(slices.Clone(args), part)...)
+		if err != nil {
+			return 0, fmt.Errorf("nets: Train: %w", err)
+		}
+		n := float64(part.Shape().Dim(0))
+		sum, rows = sum+n*float64(out[0].Value().(float32)), rows+n
 	}
-	return float64(out[0].Value().(float32)), nil
+	return sum / rows, nil
 }
 
 // TrainAll does several runs, as many at once as there are processors, and returns their results in order. The first

@@ -9,6 +9,9 @@
 //	| [GPT], [LLaMA]              | text, next token                            |
 //	| [ViT]                       | pictures in patches                         |
 //
+// [LanguageTrainer] trains a language model on a token source or on windows of a corpus, [PictureTrainer] a classifier on
+// pictures in files: what does not fit in memory comes while the steps before it run.
+//
 // [SharpnessTrainer] trains and measures one with SAM, SAF or MESA, epoch by epoch.
 //
 // [ByName] has the networks of published sizes, ResNet-18 and 50, GPT-2 and LLaMA-60M to 7B among them; [LoRA] adapts any

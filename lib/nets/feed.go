@@ -1,0 +1,67 @@
+package nets
+
+import (
+	"context"
+	"iter"
+	"maps"
+	"slices"
+
+	"github.com/gomlx/gomlx/core/tensors"
+
+	"github.com/hindsight-go/hindsight/lib/internal/ahead"
+	"github.com/hindsight-go/hindsight/lib/optim"
+	"github.com/hindsight-go/hindsight/lib/scan"
+)
+
+// feed trains on inputs that do not fit on the device together: the inputs of chunk steps, then those of the next.
+type feed struct {
+	program *optim.Program
+	hyper   optim.Hyper
+	steps   int
+	chunk   int
+}
+
+// run trains from params, which it uses up. chunks are made while the steps before them run. A step finds its inputs by
+// [scan.Step.Row]. See [optim.Program.Run] for the result.
+func (f feed) run(ctx context.Context, params scan.Vars, chunks iter.Seq2[scan.Vars, error], seed int64) (r *optim.Result, err error) {
+	keep := func(v scan.Vars) (scan.Vars, error) { return v, nil }
+	for inputs, err := range ahead.Map(ctx, chunks, 1, keep) {
+		if err != nil {
+			if r != nil {
+				r.Status = scan.Interrupted
+			}
+			return r, err
+		}
+		before := params
+		if r == nil {
+			r, err = f.program.Run(ctx, params, inputs, f.hyper, min(f.chunk, f.steps), seed)
+		} else {
+			before = maps.Clone(r.Params)
+			for name, v := range r.State { // under another name than any parameter's
+				before["state:"+name] = v
+			}
+			var next *optim.Result
+			if next, err = f.program.Resume(ctx, r, inputs, f.hyper, min(f.chunk, f.steps-r.Steps)); next != nil {
+				r = next
+			}
+		}
+		if r != nil { // the device's memory is not the garbage collector's matter
+			free(before, slices.Collect(maps.Values(r.Params)), slices.Collect(maps.Values(r.State)))
+		}
+		free(inputs)
+		if err != nil || r.Status != scan.Done || r.Steps >= f.steps {
+			return r, err
+		}
+	}
+	return r, err
+}
+
+// free gives tensors back now, but for those to keep.
+func free(vars scan.Vars, keep ...[]*tensors.Tensor) {
+	kept := slices.Concat(keep...)
+	for _, v := range vars {
+		if !slices.Contains(kept, v) {
+			v.MustFinalizeAll()
+		}
+	}
+}
