@@ -5,6 +5,7 @@ import (
 	"iter"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/gomlx/gomlx/core/tensors"
 
@@ -54,6 +55,40 @@ func (f feed) run(ctx context.Context, params scan.Vars, chunks iter.Seq2[scan.V
 		}
 	}
 	return r, err
+}
+
+// inPieces lets an optimizer see the mean gradient of some minibatches.
+func inPieces(t optim.Transform, pieces int) optim.Transform {
+	if pieces == 1 || t == nil {
+		return t
+	}
+	return optim.Accumulate{Every: pieces, Inner: t}
+}
+
+// meanLosses are the mean losses of the pieces of each step, the last step's of those that were done.
+func meanLosses(traces scan.Vars, pieces int) (out []float64) {
+	for part := range slices.Chunk(tensors.MustCopyFlatData[float32](traces["loss"]), pieces) {
+		var sum float64
+		for _, v := range part {
+			sum += float64(v)
+		}
+		out = append(out, sum/float64(len(part)))
+	}
+	return out
+}
+
+// innerState is an optimizer's own state, without the sums of the pieces' gradients.
+func innerState(state scan.Vars, pieces int) scan.Vars {
+	if pieces == 1 {
+		return state
+	}
+	out := scan.Vars{}
+	for name, v := range state {
+		if own, ok := strings.CutPrefix(name, "inner."); ok {
+			out[own] = v
+		}
+	}
+	return out
 }
 
 // free gives tensors back now, but for those to keep.

@@ -8,6 +8,7 @@ import (
 	"image/color"
 	"image/jpeg"
 	"iter"
+	"maps"
 	"math"
 	"os"
 	"path/filepath"
@@ -60,15 +61,15 @@ func adam(rate float64) optim.Transform {
 	return optim.Chain{optim.ScaleByAdam{}, optim.ScaleByLearningRate{Rate: rate}}
 }
 
-// A run in chunks, the last one shorter, has the losses of one in a piece.
+// A run in chunks, the last one shorter, of steps in two parts has the losses and the state of one as a whole.
 func TestLanguageTrainerChunks(t *testing.T) {
 	b := backend.ForTest(t)
 	model, err := GPT(GPTConfig{Vocab: 16, Context: 32, Width: 8, Layers: 1, Heads: 2})
 	if err != nil {
 		t.Fatal(err)
 	}
-	train := func(chunk int) *LanguageResult {
-		trainer, err := NewLanguageTrainer(b, LanguageConfig{Model: model, Optimizer: adam(1e-2), Source: data.PAIR16(), Batch: 4, Steps: 7, Chunk: chunk})
+	train := func(chunk, pieces int) *LanguageResult {
+		trainer, err := NewLanguageTrainer(b, LanguageConfig{Model: model, Optimizer: adam(1e-2), Source: data.PAIR16(), Batch: 4, Pieces: pieces, Steps: 7, Chunk: chunk})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -78,13 +79,16 @@ func TestLanguageTrainerChunks(t *testing.T) {
 		}
 		return r
 	}
-	whole := train(0)
-	pieces := train(3)
-	if len(pieces.Losses) != 7 || math.Abs(pieces.Validation-whole.Validation) > 1e-5 {
+	whole := train(0, 0)
+	pieces := train(3, 2)
+	if len(pieces.Losses) != 7 || math.Abs(pieces.Validation-whole.Validation) > 1e-4 {
 		t.Errorf("there are %d losses, and the validation loss is %g, not %g", len(pieces.Losses), pieces.Validation, whole.Validation)
 	}
+	if got, want := slices.Sorted(maps.Keys(pieces.State)), slices.Sorted(maps.Keys(whole.State)); !slices.Equal(got, want) {
+		t.Errorf("the state is %v, not %v", got, want)
+	}
 	for i := range pieces.Losses {
-		if math.Abs(pieces.Losses[i]-whole.Losses[i]) > 1e-5 {
+		if math.Abs(pieces.Losses[i]-whole.Losses[i]) > 1e-4 {
 			t.Errorf("the loss of step %d is %g, not %g", i+1, pieces.Losses[i], whole.Losses[i])
 		}
 	}
@@ -97,7 +101,7 @@ func TestLanguageTrainerSources(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	source := &counting{length: 9, held: heldRows + 50}
+	source := &counting{length: 9, held: heldTokens/9 + 50}
 	c := LanguageConfig{Model: model, Optimizer: adam(1e-2), Source: source, Batch: 4, Steps: 60, Chunk: 25}
 	trainer, err := NewLanguageTrainer(b, c)
 	if err != nil {
@@ -170,7 +174,7 @@ func TestPictureTrainer(t *testing.T) {
 	}
 	told := 0
 	trainer, err := NewPictureTrainer(b, PictureConfig{
-		Model: model, Optimizer: adam(3e-3), Train: stripedFiles(t, 20), Test: stripedFiles(t, 9), Side: 16, Batch: 8, Epochs: 30,
+		Model: model, Optimizer: adam(3e-3), Train: stripedFiles(t, 20), Test: stripedFiles(t, 9), Side: 16, Batch: 8, Pieces: 2, Epochs: 30,
 		Progress: func(done, total int) {
 			if told = done; total != 150 {
 				t.Errorf("progress of %d steps, must be of 150", total)

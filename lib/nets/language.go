@@ -29,6 +29,9 @@ type LanguageConfig struct {
 	Source    data.Sequences // e.g. [data.PAIR16], or windows of a corpus
 	Batch     int            // sequences a step; default 32
 	Steps     int            // default 300
+	// Pieces goes through a step's sequences in so many parts, for batches that do not fit on the device, and lets the
+	// optimizer see the mean of their gradients. It must divide Batch; default 1. What Observe traces is of a part.
+	Pieces int
 	// Chunk is how many steps' sequences are on the device at once; the next ones are fetched meanwhile. It changes no
 	// result. Default: all steps', or as many as hold 4 million tokens.
 	Chunk int
@@ -46,6 +49,9 @@ func (c LanguageConfig) complete() (LanguageConfig, error) {
 	}
 	if c.Steps == 0 {
 		c.Steps = 300
+	}
+	if c.Pieces == 0 {
+		c.Pieces = 1
 	}
 	if c.Chunk == 0 && c.Source != nil && c.Batch > 0 {
 		c.Chunk = max(1, chunkTokens/(c.Batch*c.Source.Length()))
@@ -67,6 +73,9 @@ func (c LanguageConfig) complete() (LanguageConfig, error) {
 	if c.Batch < 1 || c.Steps < 1 || c.Source != nil && c.Chunk < 1 {
 		bad("Batch is %d, Steps %d and Chunk %d, must be at least 1", c.Batch, c.Steps, c.Chunk)
 	}
+	if c.Pieces < 1 || c.Batch%c.Pieces != 0 {
+		bad("Pieces is %d, must be at least 1 and divide Batch, %d", c.Pieces, c.Batch)
+	}
 	return c, errors.Join(errs...)
 }
 
@@ -78,11 +87,11 @@ type LanguageTrainer struct {
 	config     LanguageConfig
 	program    *optim.Program
 	validation *graph.Exec
-	held       []*tensors.Tensor // validation sequences, as many at once as are trained on or as heldRows
+	held       []*tensors.Tensor // validation sequences, as many at once as are trained on or as hold heldTokens
 }
 
-// heldRows is at least how many validation sequences are evaluated at once.
-const heldRows = 256
+// heldTokens is at least how many validation tokens are evaluated at once.
+const heldTokens = 1 << 14
 
 // LanguageResult is a finished training run.
 type LanguageResult struct {
@@ -105,7 +114,7 @@ func NewLanguageTrainer(b compute.Backend, config LanguageConfig) (*LanguageTrai
 	if err := t.hold(b, length); err != nil {
 		return nil, err
 	}
-	inputs := scan.Vars{"tokens": tensors.FromShape(shapes.Make(dtypes.Int32, config.Chunk, config.Batch, length))}
+	inputs := scan.Vars{"tokens": tensors.FromShape(shapes.Make(dtypes.Int32, config.Chunk*config.Pieces, config.Batch/config.Pieces, length))}
 	problem := optim.Problem{
 		Data: func(s *scan.Step) []*graph.Node {
 			return []*graph.Node{s.Row("tokens")}
@@ -117,9 +126,9 @@ func NewLanguageTrainer(b compute.Backend, config LanguageConfig) (*LanguageTrai
 		Loop:    scan.Loop{Name: config.Model.Name},
 	}
 	if config.Progress != nil {
-		problem.Loop.Progress = func(done, _ int) { config.Progress(done, config.Steps) } // the loop knows of a chunk's
+		problem.Loop.Progress = func(done, _ int) { config.Progress(done/config.Pieces, config.Steps) } // the loop knows of a chunk's
 	}
-	t.program, err = optim.Compile(b, config.Optimizer, problem, config.Model.Init(0), inputs, config.Hyper)
+	t.program, err = optim.Compile(b, inPieces(config.Optimizer, config.Pieces), problem, config.Model.Init(0), inputs, config.Hyper)
 	if err != nil {
 		return nil, err
 	}
@@ -139,7 +148,7 @@ func (t *LanguageTrainer) hold(b compute.Backend, length int) error {
 	if len(held) == 0 || len(held)%length != 0 {
 		return fmt.Errorf("nets: LanguageConfig: Source holds out %d tokens, must be sequences of %d", len(held), length)
 	}
-	rows := max(t.config.Batch, heldRows) * length
+	rows := max(t.config.Batch/t.config.Pieces, heldTokens/length) * length
 	for from := 0; from < len(held); from += rows {
 		part := held[from:min(from+rows, len(held))]
 		t.held = append(t.held, tensors.FromFlatDataAndDimensions(part, len(part)/length, length))
@@ -166,7 +175,7 @@ func (t *LanguageTrainer) chunks(ctx context.Context, seed uint64) iter.Seq2[sca
 				continue
 			}
 			tokens = append(tokens, make([]int32, rows*length-len(tokens))...) // the last chunk's rest is not used
-			if !yield(scan.Vars{"tokens": tensors.FromFlatDataAndDimensions(tokens, t.config.Chunk, t.config.Batch, length)}, nil) || left == 0 {
+			if !yield(scan.Vars{"tokens": tensors.FromFlatDataAndDimensions(tokens, t.config.Chunk*t.config.Pieces, t.config.Batch/t.config.Pieces, length)}, nil) || left == 0 {
 				return
 			}
 			tokens = nil
@@ -180,24 +189,21 @@ func (t *LanguageTrainer) Train(ctx context.Context, run Run) (*LanguageResult, 
 	hyper := optim.Hyper{}
 	maps.Copy(hyper, t.config.Hyper)
 	maps.Copy(hyper, run.Hyper)
-	f := feed{t.program, hyper, t.config.Steps, t.config.Chunk}
+	f := feed{t.program, hyper, t.config.Steps * t.config.Pieces, t.config.Chunk * t.config.Pieces}
 	r, err := f.run(ctx, t.config.Model.Init(run.Seed), t.chunks(ctx, run.Seed), int64(run.Seed))
 	if r == nil {
 		return nil, err
 	}
-	out := &LanguageResult{Params: r.Params, State: r.State, Traces: r.Traces}
-	for _, v := range tensors.MustCopyFlatData[float32](r.Traces["loss"]) {
-		out.Losses = append(out.Losses, float64(v))
-	}
+	out := &LanguageResult{Losses: meanLosses(r.Traces, t.config.Pieces), Params: r.Params, State: innerState(r.State, t.config.Pieces), Traces: r.Traces}
 	var diverged *scan.NonFiniteError
 	switch {
 	case errors.As(err, &diverged):
-		out.Diverged, out.Validation = diverged.Step, math.Inf(1)
+		out.Diverged, out.Validation = 1+(diverged.Step-1)/t.config.Pieces, math.Inf(1)
 		return out, nil
 	case err != nil:
 		return out, err
 	case r.Status == scan.Interrupted:
-		return out, fmt.Errorf("nets: Train: stopped after %d of %d steps: %w", r.Steps, t.config.Steps, ctx.Err())
+		return out, fmt.Errorf("nets: Train: stopped after %d of %d steps: %w", r.Steps/t.config.Pieces, t.config.Steps, ctx.Err())
 	}
 	out.Validation, err = t.validate(r.Params)
 	return out, err

@@ -27,6 +27,7 @@ type PictureConfig struct {
 	Train, Test *data.Pictures
 	Side        int // default 224
 	Batch       int // pictures a step; default 64
+	Pieces      int // parts that a step's pictures are gone through in, as in [LanguageConfig]; default 1
 	Steps       int // default: Epochs' worth
 	Epochs      int // default 1; full batches only
 	// Mean and Deviation of the colours, in [0, 1]; default ImageNet's.
@@ -48,6 +49,9 @@ func (c PictureConfig) complete() (PictureConfig, error) {
 	if c.Batch == 0 {
 		c.Batch = defaultBatch
 	}
+	if c.Pieces == 0 {
+		c.Pieces = 1
+	}
 	if c.Epochs == 0 {
 		c.Epochs = 1
 	}
@@ -67,6 +71,8 @@ func (c PictureConfig) complete() (PictureConfig, error) {
 		bad("Train has %d classes and Test %d, must be the same", len(c.Train.Classes), len(c.Test.Classes))
 	case c.Batch < 1 || c.Batch > c.Train.Rows():
 		bad("Batch is %d, must be between 1 and %d, the number of pictures", c.Batch, c.Train.Rows())
+	case c.Pieces < 1 || c.Batch%c.Pieces != 0:
+		bad("Pieces is %d, must be at least 1 and divide Batch, %d", c.Pieces, c.Batch)
 	case c.Steps == 0:
 		c.Steps = c.Epochs * (c.Train.Rows() / c.Batch)
 	}
@@ -104,8 +110,8 @@ func NewPictureTrainer(b compute.Backend, config PictureConfig) (*PictureTrainer
 	}
 	t := &PictureTrainer{config: config}
 	inputs := scan.Vars{
-		"x": tensors.FromShape(shapes.Make(dtypes.Uint8, 1, config.Batch, config.Side, config.Side, 3)),
-		"y": tensors.FromShape(shapes.Make(dtypes.Int32, 1, config.Batch)),
+		"x": tensors.FromShape(shapes.Make(dtypes.Uint8, config.Pieces, config.Batch/config.Pieces, config.Side, config.Side, 3)),
+		"y": tensors.FromShape(shapes.Make(dtypes.Int32, config.Pieces, config.Batch/config.Pieces)),
 	}
 	problem := optim.Problem{
 		Data: func(s *scan.Step) []*graph.Node { return []*graph.Node{t.normal(s.Row("x")), s.Row("y")} },
@@ -116,15 +122,15 @@ func NewPictureTrainer(b compute.Backend, config PictureConfig) (*PictureTrainer
 		Loop:    scan.Loop{Name: config.Model.Name},
 	}
 	if config.Progress != nil {
-		problem.Loop.Progress = func(done, _ int) { config.Progress(done, config.Steps) }
+		problem.Loop.Progress = func(done, _ int) { config.Progress(done/config.Pieces, config.Steps) }
 	}
-	t.program, err = optim.Compile(b, config.Optimizer, problem, config.Model.Init(0), inputs, config.Hyper)
+	t.program, err = optim.Compile(b, inPieces(config.Optimizer, config.Pieces), problem, config.Model.Init(0), inputs, config.Hyper)
 	if err != nil {
 		return nil, err
 	}
 	t.test, err = graph.NewExec(b, func(nodes []*graph.Node) *graph.Node {
 		n := len(config.Model.Params)
-		return Correct(config.Model.Apply(nodes[:n], t.normal(nodes[n])), nodes[n+1])
+		return Correct(config.Model.Apply(nodes[:n], t.normal(graph.Squeeze(nodes[n], 0))), graph.Squeeze(nodes[n+1], 0))
 	})
 	return t, err
 }
@@ -139,12 +145,12 @@ func (t *PictureTrainer) normal(x *graph.Node) *graph.Node {
 	return graph.Add(graph.Mul(x, expand(graph.Const(x.Graph(), factor), x)), expand(graph.Const(x.Graph(), shift), x))
 }
 
-// inputs of a minibatch.
-func (t *PictureTrainer) inputs(b data.PictureBatch, lead ...int) scan.Vars {
-	n := len(b.Labels)
+// inputs of a minibatch, in pieces.
+func (t *PictureTrainer) inputs(b data.PictureBatch, pieces int) scan.Vars {
+	n := len(b.Labels) / pieces
 	return scan.Vars{
-		"x": tensors.FromFlatDataAndDimensions(b.X, append(lead, n, t.config.Side, t.config.Side, 3)...),
-		"y": tensors.FromFlatDataAndDimensions(b.Labels, append(lead, n)...),
+		"x": tensors.FromFlatDataAndDimensions(b.X, pieces, n, t.config.Side, t.config.Side, 3),
+		"y": tensors.FromFlatDataAndDimensions(b.Labels, pieces, n),
 	}
 }
 
@@ -154,24 +160,21 @@ func (t *PictureTrainer) Train(ctx context.Context, run Run) (*PictureResult, er
 	hyper := optim.Hyper{}
 	maps.Copy(hyper, t.config.Hyper)
 	maps.Copy(hyper, run.Hyper)
-	f := feed{t.program, hyper, t.config.Steps, 1}
+	f := feed{t.program, hyper, t.config.Steps * t.config.Pieces, t.config.Pieces}
 	r, err := f.run(ctx, t.config.Model.Init(run.Seed), t.steps(ctx, run.Seed), int64(run.Seed))
 	if r == nil {
 		return nil, err
 	}
-	out := &PictureResult{Params: r.Params, Traces: r.Traces}
-	for _, v := range tensors.MustCopyFlatData[float32](r.Traces["loss"]) {
-		out.Losses = append(out.Losses, float64(v))
-	}
+	out := &PictureResult{Losses: meanLosses(r.Traces, t.config.Pieces), Params: r.Params, Traces: r.Traces}
 	var diverged *scan.NonFiniteError
 	switch {
 	case errors.As(err, &diverged):
-		out.Diverged = diverged.Step
+		out.Diverged = 1 + (diverged.Step-1)/t.config.Pieces
 		return out, nil
 	case err != nil:
 		return out, err
 	case r.Status == scan.Interrupted:
-		return out, fmt.Errorf("nets: Train: stopped after %d of %d steps: %w", r.Steps, t.config.Steps, ctx.Err())
+		return out, fmt.Errorf("nets: Train: stopped after %d of %d steps: %w", r.Steps/t.config.Pieces, t.config.Steps, ctx.Err())
 	}
 	out.Accuracy, err = t.accuracy(ctx, r.Params)
 	return out, err
@@ -185,7 +188,7 @@ func (t *PictureTrainer) steps(ctx context.Context, seed uint64) iter.Seq2[scan.
 				yield(nil, err)
 				return
 			}
-			if !yield(t.inputs(b, 1), nil) {
+			if !yield(t.inputs(b, t.config.Pieces), nil) {
 				return
 			}
 		}
@@ -199,11 +202,11 @@ func (t *PictureTrainer) accuracy(ctx context.Context, params scan.Vars) (float6
 		args = append(args, params[p.Path])
 	}
 	correct := 0
-	for b, err := range t.config.Test.Evaluation(ctx, t.config.Side, t.config.Batch) {
+	for b, err := range t.config.Test.Evaluation(ctx, t.config.Side, max(1, t.config.Batch/t.config.Pieces)) {
 		if err != nil {
 			return 0, err
 		}
-		in := t.inputs(b)
+		in := t.inputs(b, 1)
 		out, err := t.test.Call(append(args[:len(args):len(args)], in["x"], in["y"])...)
 		if err != nil {
 			return 0, fmt.Errorf("nets: Train: %w", err)
