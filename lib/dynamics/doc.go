@@ -13,11 +13,11 @@
 // minimum, [SharpnessOf] measures it there, [RunStabilityTrials] does many; [NetworkStability] follows tr G of any network
 // of lib/nets. Source: Wu, Su (2023), The Implicit Regularization of Dynamical Stability in Stochastic Gradient Descent.
 //
-// A run that diverges is a result, not an error: see [End].
-//
 // Noise of batches: SGD of temperature T = η/B until every point has its margin ([TrainToFit]), over the plane of T and the
 // output scale α. [PerceptronSweep] trains a [Perceptron] a phase on [BoundaryData], whose exponents [PerceptronExponents] and
 // whose [NoiseFloor] are known; [NetFit] trains copies of a [CenteredNet] side by side in one program, and finds the largest
 // temperature they bear. Each makes a [PhaseDiagram]; [PowerLawFit] and [PowerLawFit2] read exponents off it.
 // Source: Sclocchi, Geiger, Wyart (2023), Dissecting the Effects of SGD Noise in Distinct Regimes of Deep Learning.
+//
+// A run that diverges is a result, not an error: see [End].
 package dynamics
