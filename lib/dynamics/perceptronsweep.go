@@ -11,8 +11,8 @@ import (
 
 // PerceptronSweep trains perceptrons at phases of the plane. A seed gives a phase's data and its batches.
 //
-// The runs are loops of plain Go, spread over the processors: a step of two points in 32 dimensions takes some 0.1 µs, a
-// tenth of what one operation of a compiled loop costs, and no run waits for another.
+// The runs are loops of plain Go, spread over the processors: a step of two points in 32 dimensions takes some 0.1 µs, less
+// than half of what it takes of XLA's time on the processor as one of 1280 in a vectorized loop, and no run waits for another.
 type PerceptronSweep struct {
 	Data    func(seed uint64) (SignedData, error) // e.g. of [BoundaryData]; asked once a seed
 	SGD     TrainToFit                            // its LR is not used: a phase's temperature gives it
