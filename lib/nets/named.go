@@ -25,6 +25,8 @@ var llamas = map[string]LLaMAConfig{
 	"llama-350m": {Vocab: 32000, Width: 1024, Layers: 24, Heads: 16, Hidden: 2736},
 	"llama-1b":   {Vocab: 32000, Width: 2048, Layers: 24, Heads: 32, Hidden: 5461},
 	"llama2-7b":  {Vocab: 32000, Width: 4096, Layers: 32, Heads: 32, Hidden: 11008}, // Touvron et al. (2023), Llama 2
+	// Ours, to try a training program out: 2 million parameters, nearly all of them of the vocabulary.
+	"llama-tiny": {Vocab: 32000, Width: 32, Layers: 2, Heads: 4, Hidden: 88},
 }
 
 // vits are the sizes of Dosovitskiy et al. (2021), table 1, and of Touvron et al. (2021), DeiT, for S.
@@ -56,7 +58,7 @@ var resnets = map[string]ResNetConfig{
 // GPTSize returns a [GPTConfig] by name, to change and give to [GPT]: gpt2, gpt2-medium, gpt2-large, gpt2-xl, gpt-tiny.
 func GPTSize(name string) (GPTConfig, error) { return size("GPTSize", gpts, name) }
 
-// LLaMASize returns a [LLaMAConfig] by name: llama-60m, llama-130m, llama-350m, llama-1b, llama2-7b.
+// LLaMASize returns a [LLaMAConfig] by name: llama-60m, llama-130m, llama-350m, llama-1b, llama2-7b, llama-tiny.
 func LLaMASize(name string) (LLaMAConfig, error) { return size("LLaMASize", llamas, name) }
 
 // ViTSize returns a [ViTConfig] by name: vit-s/16, vit-s/32, vit-b/16, vit-tiny.

@@ -138,6 +138,7 @@ func TestPublishedSizes(t *testing.T) {
 		"llama-350m":  367969280,  // 367.97 M
 		"llama-1b":    1339082752, // 1339.08 M
 		"llama2-7b":   6738415616, // 6.74 B
+		"llama-tiny":  2073248,    // by hand
 		"vit-s/16":    22050664,   // 22.05 M in timm
 		"vit-s/32":    22878952,   // 22.88 M
 		"vit-b/16":    86567656,   // 86.57 M
