@@ -82,6 +82,7 @@ func TestMapEnds(t *testing.T) {
 		break
 	}
 	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
 	n := 0
 	var err error
 	for _, err = range Map(ctx, count(-1, nil), 4, func(i int) (int, error) { return i, nil }) {
