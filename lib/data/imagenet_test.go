@@ -10,6 +10,7 @@ import (
 	"image/color"
 	"image/jpeg"
 	"image/png"
+	"iter"
 	"math"
 	"math/rand/v2"
 	"os"
@@ -175,17 +176,21 @@ func TestPicturesErrors(t *testing.T) {
 	if err := first(8, 4); err == nil || !strings.Contains(err.Error(), p.Files[1]) {
 		t.Errorf("the error is %v, must name the file", err)
 	}
+	last := func(batches iter.Seq2[PictureBatch, error]) (err error) {
+		for _, err = range batches {
+			if err != nil {
+				break
+			}
+		}
+		return err
+	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	for _, err = range p.Evaluation(ctx, 8, 4) {
-	}
-	if !errors.Is(err, context.Canceled) {
+	if err := last(p.Evaluation(ctx, 8, 4)); !errors.Is(err, context.Canceled) {
 		t.Errorf("the error is %v", err)
 	}
 	none := &Pictures{Name: "none"}
-	for _, err = range none.Evaluation(t.Context(), 8, 4) {
-	}
-	if err == nil {
+	if last(none.Evaluation(t.Context(), 8, 4)) == nil {
 		t.Error("no pictures are no error")
 	}
 }

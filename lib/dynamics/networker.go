@@ -3,6 +3,7 @@ package dynamics
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 
@@ -132,10 +133,7 @@ func (w *netWorker) chunk(lane *netLane) int {
 
 // chunkInputs are the inputs of the next chunk, its batches among them.
 func (w *netWorker) chunkInputs() scan.Vars {
-	in := scan.Vars{}
-	for name, v := range w.fixed {
-		in[name] = v
-	}
+	in := maps.Clone(w.fixed)
 	lanes, batch := len(w.lanes), w.fit.SGD.Batch
 	left, at := make([]int32, lanes), make([]int32, w.every*lanes*batch)
 	for r, lane := range w.lanes {

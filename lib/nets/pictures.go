@@ -7,6 +7,7 @@ import (
 	"iter"
 	"maps"
 	"math"
+	"slices"
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
@@ -207,7 +208,7 @@ func (t *PictureTrainer) accuracy(ctx context.Context, params scan.Vars) (float6
 			return 0, err
 		}
 		in := t.inputs(b, 1)
-		out, err := t.test.Call(append(args[:len(args):len(args)], in["x"], in["y"])...)
+		out, err := t.test.Call(append(slices.Clip(args), in["x"], in["y"])...)
 		if err != nil {
 			return 0, fmt.Errorf("nets: Train: %w", err)
 		}

@@ -234,7 +234,7 @@ func TestTraceMFAC(t *testing.T) {
 	}
 	square := 0.0
 	for k, w := range []float64{1, 0, 2, -1, 3} {
-		square += math.Pow(data[k]+0.5*w, 2)
+		square += (data[k] + 0.5*w) * (data[k] + 0.5*w)
 	}
 	close(t, "product with L2", read("product"), []float64{m * square / (lambda*m + square)}, 1e-9)
 	if _, err := Minimize(context.Background(), b, SGD(0.1), p, pieces(0), inputs, 1, 0); err == nil || !strings.Contains(err.Error(), "keeps no window") {

@@ -38,7 +38,10 @@ func gzipped(lines ...string) []byte {
 func jsonShard(texts ...string) []byte {
 	var lines []string
 	for _, text := range texts {
-		line, _ := json.Marshal(map[string]string{"text": text, "timestamp": "2019-04-25T12:57:54Z", "url": "https://example.com"})
+		line, err := json.Marshal(map[string]string{"text": text, "timestamp": "2019-04-25T12:57:54Z", "url": "https://example.com"})
+		if err != nil {
+			panic(err) // of strings
+		}
 		lines = append(lines, string(line))
 	}
 	return gzipped(lines...)

@@ -43,9 +43,8 @@ const (
 func (t gpt2) Encode(text string) ([]int32, error) {
 	standIn := -1
 	if strings.Contains(text, lost) {
-		for standIn = 0; standIn < len(standIns) && strings.IndexByte(text, standIns[standIn]) >= 0; standIn++ {
-		}
-		if standIn == len(standIns) {
+		standIn = strings.IndexFunc(standIns, func(c rune) bool { return !strings.ContainsRune(text, c) })
+		if standIn < 0 {
 			return nil, errors.New("corpus: GPT2: the text holds all control characters from 0 to 8 and U+007F, must lack one")
 		}
 		text = strings.ReplaceAll(text, lost, standIns[standIn:standIn+1])

@@ -78,7 +78,10 @@ func TestMapErrors(t *testing.T) {
 // A loop that ends early, and a context that ends, leave nothing running.
 func TestMapEnds(t *testing.T) {
 	before := runtime.NumGoroutine()
-	for range Map(t.Context(), count(-1, nil), 4, func(i int) (int, error) { return i, nil }) {
+	for _, err := range Map(t.Context(), count(-1, nil), 4, func(i int) (int, error) { return i, nil }) {
+		if err != nil {
+			t.Error(err)
+		}
 		break
 	}
 	ctx, cancel := context.WithCancel(t.Context())
