@@ -318,3 +318,27 @@ func TestEvaluated(t *testing.T) {
 		t.Errorf("a network without batch normalization gives %v", err)
 	}
 }
+
+// M-FAC, whose window holds gradients of gains and biases too, trains a network with batch normalization.
+func TestMFACOfResNet(t *testing.T) {
+	b := backend.ForTest(t)
+	const m = 16
+	c := FitConfig{Model: normalized(t), Optimizer: optim.MFAC(0.1/m, m, 1e-3), Train: stripes(64, 1), Test: stripes(40, 2), Batch: 16, Steps: 60}
+	f, err := NewFitter(b, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := f.Fit(context.Background(), nil, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mean := func(losses []float64) (sum float64) {
+		for _, v := range losses {
+			sum += v / float64(len(losses))
+		}
+		return sum
+	}
+	if first, last := mean(r.Losses[:4]), mean(r.Losses[56:]); !(last < 0.7*first) || r.Accuracy < 0.8 {
+		t.Errorf("the loss goes from %g to %g, the accuracy is %g", first, last, r.Accuracy)
+	}
+}
