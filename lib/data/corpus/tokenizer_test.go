@@ -90,8 +90,8 @@ func TestSentencePieceParity(t *testing.T) {
 
 func TestT5Parity(t *testing.T) {
 	s, err := T5(t.Context(), data.Options{Offline: true})
-	if errors.Is(err, data.ErrUnavailable) {
-		t.Skip(err)
+	if errors.Is(err, data.ErrUnavailable) { // TestSentencePieceParity has a vocabulary of its own
+		t.Skip("T5's published vocabulary is not on this machine")
 	}
 	if err != nil {
 		t.Fatal(err)
