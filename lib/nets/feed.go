@@ -2,6 +2,8 @@ package nets
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"iter"
 	"maps"
 	"slices"
@@ -14,17 +16,39 @@ import (
 	"github.com/hindsight-go/hindsight/lib/scan"
 )
 
-// feed trains on inputs that do not fit on the device together: the inputs of chunk steps, then those of the next.
+// feed trains a model on inputs that do not fit on the device together: the inputs of chunk steps, then those of the next. A
+// step of the optimizer takes so many pieces, each a step of the program.
 type feed struct {
+	model   Model
 	program *optim.Program
-	hyper   optim.Hyper
-	steps   int
+	hyper   optim.Hyper // what a run does not set
+	pieces  int
+	steps   int // of the optimizer, as chunk
 	chunk   int
+}
+
+// train does one run; see run for chunks. diverged is the first step whose loss was not finite, which is no error, or 0. A
+// result may come with an error.
+func (f feed) train(ctx context.Context, run Run, chunks iter.Seq2[scan.Vars, error]) (r *optim.Result, diverged int, err error) {
+	hyper := optim.Hyper{}
+	maps.Copy(hyper, f.hyper)
+	maps.Copy(hyper, run.Hyper)
+	r, err = f.run(ctx, f.model.Init(run.Seed), hyper, chunks, int64(run.Seed))
+	var bad *scan.NonFiniteError
+	switch {
+	case r == nil:
+	case errors.As(err, &bad):
+		return r, 1 + (bad.Step-1)/f.pieces, nil
+	case err == nil && r.Status == scan.Interrupted:
+		err = fmt.Errorf("nets: Train: stopped after %d of %d steps: %w", r.Steps/f.pieces, f.steps, ctx.Err())
+	}
+	return r, 0, err
 }
 
 // run trains from params, which it uses up. chunks are made while the steps before them run. A step finds its inputs by
 // [scan.Step.Row]. See [optim.Program.Run] for the result.
-func (f feed) run(ctx context.Context, params scan.Vars, chunks iter.Seq2[scan.Vars, error], seed int64) (r *optim.Result, err error) {
+func (f feed) run(ctx context.Context, params scan.Vars, hyper optim.Hyper, chunks iter.Seq2[scan.Vars, error], seed int64) (r *optim.Result, err error) {
+	steps, chunk := f.steps*f.pieces, f.chunk*f.pieces
 	keep := func(v scan.Vars) (scan.Vars, error) { return v, nil }
 	for inputs, err := range ahead.Map(ctx, chunks, 1, keep) {
 		if err != nil {
@@ -35,14 +59,14 @@ func (f feed) run(ctx context.Context, params scan.Vars, chunks iter.Seq2[scan.V
 		}
 		before := params
 		if r == nil {
-			r, err = f.program.Run(ctx, params, inputs, f.hyper, min(f.chunk, f.steps), seed)
+			r, err = f.program.Run(ctx, params, inputs, hyper, min(chunk, steps), seed)
 		} else {
 			before = maps.Clone(r.Params)
 			for name, v := range r.State { // under another name than any parameter's
 				before["state:"+name] = v
 			}
 			var next *optim.Result
-			if next, err = f.program.Resume(ctx, r, inputs, f.hyper, min(f.chunk, f.steps-r.Steps)); next != nil {
+			if next, err = f.program.Resume(ctx, r, inputs, hyper, min(chunk, steps-r.Steps)); next != nil {
 				r = next
 			}
 		}
@@ -50,7 +74,7 @@ func (f feed) run(ctx context.Context, params scan.Vars, chunks iter.Seq2[scan.V
 			free(before, slices.Collect(maps.Values(r.Params)), slices.Collect(maps.Values(r.State)))
 		}
 		free(inputs)
-		if err != nil || r.Status != scan.Done || r.Steps >= f.steps {
+		if err != nil || r.Status != scan.Done || r.Steps >= steps {
 			return r, err
 		}
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"maps"
 	"math"
 	"runtime"
 	"slices"
@@ -186,24 +185,18 @@ func (t *LanguageTrainer) chunks(ctx context.Context, seed uint64) iter.Seq2[sca
 // Train trains from the seed's first weights on the seed's stream of sequences. A run that diverges is a result and no
 // error; a context that ends is an error.
 func (t *LanguageTrainer) Train(ctx context.Context, run Run) (*LanguageResult, error) {
-	hyper := optim.Hyper{}
-	maps.Copy(hyper, t.config.Hyper)
-	maps.Copy(hyper, run.Hyper)
-	f := feed{t.program, hyper, t.config.Steps * t.config.Pieces, t.config.Chunk * t.config.Pieces}
-	r, err := f.run(ctx, t.config.Model.Init(run.Seed), t.chunks(ctx, run.Seed), int64(run.Seed))
+	c := t.config
+	r, diverged, err := feed{c.Model, t.program, c.Hyper, c.Pieces, c.Steps, c.Chunk}.train(ctx, run, t.chunks(ctx, run.Seed))
 	if r == nil {
 		return nil, err
 	}
-	out := &LanguageResult{Losses: meanLosses(r.Traces, t.config.Pieces), Params: r.Params, State: innerState(r.State, t.config.Pieces), Traces: r.Traces}
-	var diverged *scan.NonFiniteError
+	out := &LanguageResult{Losses: meanLosses(r.Traces, c.Pieces), Diverged: diverged, Params: r.Params, State: innerState(r.State, c.Pieces), Traces: r.Traces}
 	switch {
-	case errors.As(err, &diverged):
-		out.Diverged, out.Validation = 1+(diverged.Step-1)/t.config.Pieces, math.Inf(1)
+	case diverged > 0:
+		out.Validation = math.Inf(1)
 		return out, nil
 	case err != nil:
 		return out, err
-	case r.Status == scan.Interrupted:
-		return out, fmt.Errorf("nets: Train: stopped after %d of %d steps: %w", r.Steps/t.config.Pieces, t.config.Steps, ctx.Err())
 	}
 	out.Validation, err = t.validate(r.Params)
 	return out, err

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"maps"
 	"math"
 	"slices"
 
@@ -158,24 +157,14 @@ func (t *PictureTrainer) inputs(b data.PictureBatch, pieces int) scan.Vars {
 // Train trains from the seed's first weights on the seed's minibatches, and measures the accuracy on the test pictures. A
 // run that diverges is a result and no error; a context that ends is an error, and so is a picture that cannot be read.
 func (t *PictureTrainer) Train(ctx context.Context, run Run) (*PictureResult, error) {
-	hyper := optim.Hyper{}
-	maps.Copy(hyper, t.config.Hyper)
-	maps.Copy(hyper, run.Hyper)
-	f := feed{t.program, hyper, t.config.Steps * t.config.Pieces, t.config.Pieces}
-	r, err := f.run(ctx, t.config.Model.Init(run.Seed), t.steps(ctx, run.Seed), int64(run.Seed))
+	c := t.config
+	r, diverged, err := feed{c.Model, t.program, c.Hyper, c.Pieces, c.Steps, 1}.train(ctx, run, t.steps(ctx, run.Seed))
 	if r == nil {
 		return nil, err
 	}
-	out := &PictureResult{Losses: meanLosses(r.Traces, t.config.Pieces), Params: r.Params, Traces: r.Traces}
-	var diverged *scan.NonFiniteError
-	switch {
-	case errors.As(err, &diverged):
-		out.Diverged = 1 + (diverged.Step-1)/t.config.Pieces
-		return out, nil
-	case err != nil:
+	out := &PictureResult{Losses: meanLosses(r.Traces, c.Pieces), Diverged: diverged, Params: r.Params, Traces: r.Traces}
+	if err != nil || diverged > 0 {
 		return out, err
-	case r.Status == scan.Interrupted:
-		return out, fmt.Errorf("nets: Train: stopped after %d of %d steps: %w", r.Steps/t.config.Pieces, t.config.Steps, ctx.Err())
 	}
 	out.Accuracy, err = t.accuracy(ctx, r.Params)
 	return out, err
