@@ -2,11 +2,11 @@ package dynamics
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"runtime"
-	"sync"
 	"sync/atomic"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // PerceptronSweep trains perceptrons at phases of the plane. A seed gives a phase's data and its batches.
@@ -56,27 +56,21 @@ func (s PerceptronSweep) Run(ctx context.Context, phases []Phase) ([]PhaseRun, e
 	if workers == 0 {
 		workers = runtime.GOMAXPROCS(0)
 	}
-	runs, errs := make([]PhaseRun, len(phases)), make([]error, workers)
-	var next, done atomic.Int64
-	var all sync.WaitGroup
-	for k := range workers {
-		all.Go(func() {
-			for errs[k] == nil {
-				i := int(next.Add(1)) - 1
-				if i >= len(phases) {
-					return
-				}
-				p := phases[i]
-				runs[i].Phase = p
-				runs[i].PerceptronRun, errs[k] = s.SGD.at(p.Temperature).perceptron(ctx, sets[p.Seed], MarginOf(p.Alpha), p.Seed)
-				if n := done.Add(1); s.Progress != nil && errs[k] == nil {
-					s.Progress(int(n), len(phases))
-				}
+	runs := make([]PhaseRun, len(phases))
+	var done atomic.Int64
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(workers)
+	for i, p := range phases {
+		group.Go(func() (err error) {
+			runs[i].Phase = p
+			runs[i].PerceptronRun, err = s.SGD.at(p.Temperature).perceptron(ctx, sets[p.Seed], MarginOf(p.Alpha), p.Seed)
+			if n := done.Add(1); s.Progress != nil && err == nil {
+				s.Progress(int(n), len(phases))
 			}
+			return err
 		})
 	}
-	all.Wait()
-	if err := errors.Join(errs...); err != nil {
+	if err := group.Wait(); err != nil {
 		return nil, err
 	}
 	return runs, nil
