@@ -111,7 +111,8 @@ func (f SAF) Loss(s *Step, values, data []*graph.Node, memory State) (*graph.Nod
 
 	counted := graph.ConvertDType(graph.Reshape(valid, index.Shape().Dimensions...), z.DType())
 	distance := trajectory(graph.Reshape(past, z.Shape().Dimensions...), z, s.Hyper("temperature", term.tau, z.DType()))
-	sum := graph.ReduceSum(graph.Mul(distance, counted), -1)
+	distance = graph.Mul(distance, counted)
+	sum := graph.ReduceSum(distance, -1)
 	number := graph.ReduceSum(counted, -1)
 	mean := graph.Div(sum, graph.Max(number, graph.OnesLike(number)))
 	loss := f.Criterion(z, data)
@@ -124,7 +125,9 @@ func (f SAF) Loss(s *Step, values, data []*graph.Node, memory State) (*graph.Nod
 	first := graph.Slice(now, graph.AxisRange(), graph.AxisRange(0, 1))
 	stamp = graph.BroadcastToDims(graph.ConvertDType(graph.AddScalar(epoch, 1), table.DType()), batch, 1)
 	now = graph.Concatenate([]*graph.Node{stamp, graph.Sub(graph.Slice(now, graph.AxisRange(), graph.AxisRange(1)), first)}, 1)
-	finite := graph.LogicalAll(graph.IsFinite(now), 1)
+	// That the row's term is finite too says little, but makes the write wait for all that reads the history. Else XLA,
+	// which may begin with the write, copies the whole history first, at each step.
+	finite := graph.LogicalAnd(graph.LogicalAll(graph.IsFinite(now), 1), graph.IsFinite(graph.Reshape(distance, batch)))
 	table = put(table, rows(written), now, graph.LogicalAnd(real, finite))
 	return loss, append(memory[:1].with([]*graph.Node{graph.Reshape(table, history.Shape().Dimensions...)}), buffers...)
 }
