@@ -25,7 +25,7 @@
 // [NoiseFromTwoBatches] are what minibatches see of it. Vectors are flat, in the order that [Flat] tells.
 //
 // GoMLX v0.28.2 has no second derivative of convolutions, of windows' maxima and of slices, and so none of the networks of
-// lib/nets but the MLP: there products are central differences of gradients in
+// lib/nets but the MLP and, on XLA, the small CNN: elsewhere products are central differences of gradients in
 // float64, as [Operator.Note] says, right to about 1e-7.
 //
 // Inverse-Fisher products (M-FAC): with m gradients g_1 … g_m of d entries, the damped empirical Fisher matrix is

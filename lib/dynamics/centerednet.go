@@ -6,9 +6,9 @@ import (
 	"math"
 	"slices"
 
-	"github.com/gomlx/compute/shapes"
 	"github.com/gomlx/gomlx/core/graph"
 
+	"github.com/hindsight-go/hindsight/lib/nets"
 	"github.com/hindsight-go/hindsight/lib/online"
 )
 
@@ -136,7 +136,7 @@ func (n CenteredNet) output(w []*graph.Node, x *graph.Node) *graph.Node {
 			from = first
 		}
 		if n.Picture != nil {
-			x, places = patches(x, 1+(l+1)%2), "yx"
+			x, places = nets.Patches(x, 1+(l+1)%2), "yx"
 		}
 		x = graph.Einsum(from+places+"i,rio->rb"+places+"o", x, w[l])
 		// By a product, which has slope ½ at 0, where GoMLX's Max has 1, and keeps NaN.
@@ -147,36 +147,4 @@ func (n CenteredNet) output(w []*graph.Node, x *graph.Node) *graph.Node {
 		x = graph.ReduceMean(x, 2, 3)
 	}
 	return graph.MulScalar(graph.Einsum("rbi,ri->rb", x, w[n.HiddenLayers]), 1/math.Sqrt(float64(n.Width)))
-}
-
-// patches lays out the 3×3 neighbours of every stride-th place along the last axis, with zeros around: shapes […, height,
-// width, channels] to […, ⌈height/stride⌉, ⌈width/stride⌉, 9·channels]. Convolutions with weights of each run's own are then
-// products of matrices, which are fast inside a loop of XLA too, as convolutions are not.
-func patches(x *graph.Node, stride int) *graph.Node {
-	lead := slices.Clone(x.Shape().Dimensions[:x.Rank()-3])
-	of := x.Shape().Dimensions[x.Rank()-3:]
-	high, wide := (of[0]+stride-1)/stride, (of[1]+stride-1)/stride
-	x = graph.Reshape(x, -1, of[0], of[1], of[2])
-	around := func(x *graph.Node, axis, behind int) *graph.Node {
-		dims := slices.Clone(x.Shape().Dimensions)
-		zeros := func(n int) *graph.Node {
-			dims[axis] = n
-			return graph.Zeros(x.Graph(), shapes.Make(x.DType(), dims...))
-		}
-		return graph.Concatenate([]*graph.Node{zeros(1), x, zeros(behind)}, axis)
-	}
-	// Enough zeros behind for a slice of high·stride places from each of three starts.
-	x = around(around(x, 1, high*stride+1-of[0]), 2, wide*stride+1-of[1])
-	all := graph.AxisRange()
-	var near []*graph.Node
-	for dy := range 3 {
-		for dx := range 3 {
-			p := graph.Slice(x, all, graph.AxisRange(dy, dy+high*stride), graph.AxisRange(dx, dx+wide*stride), all)
-			// The first place of each block of stride×stride.
-			p = graph.Reshape(p, -1, high, stride, wide, stride, of[2])
-			p = graph.Slice(p, all, all, graph.AxisElem(0), all, graph.AxisElem(0), all)
-			near = append(near, graph.Reshape(p, append(lead, high, wide, of[2])...))
-		}
-	}
-	return graph.Concatenate(near, -1)
 }

@@ -9,9 +9,6 @@ import (
 	"gonum.org/v1/gonum/floats"
 	"gonum.org/v1/gonum/mat"
 
-	"github.com/gomlx/gomlx/core/graph"
-	"github.com/gomlx/gomlx/core/tensors"
-
 	"github.com/hindsight-go/hindsight/lib/backend"
 )
 
@@ -199,32 +196,4 @@ func TestNetAgainstLoops(t *testing.T) {
 			assert.InDeltaSlice(t, w[l], runs[k].Weights[l], 1e-9, "%v, layer %d", p, l)
 		}
 	}
-}
-
-// Patches and products are a convolution.
-func TestPatchesAreAConvolution(t *testing.T) {
-	for _, shape := range [][]int{{4, 4, 2}, {5, 7, 3}, {1, 2, 1}} {
-		for _, stride := range []int{1, 2} {
-			exec, err := graph.NewExec(backend.ForTest(t), func(x, w *graph.Node) (*graph.Node, *graph.Node) {
-				ours := graph.Einsum("byxi,io->byxo", patches(x, stride), graph.Reshape(w, -1, 2))
-				// Padded by one all round, as ours; theirs stops where a window would not fit.
-				return ours, graph.Convolve(x, w).Strides(stride).PaddingPerDim([][2]int{{1, 1}, {1, 1}}).Done()
-			})
-			require.NoError(t, err)
-			x := graphNumbers(append([]int{2}, shape...)...)
-			out, err := exec.Call(x, graphNumbers(3, 3, shape[2], 2))
-			require.NoError(t, err)
-			assert.Equal(t, out[1].Shape(), out[0].Shape())
-			ours, theirs := tensors.MustCopyFlatData[float64](out[0]), tensors.MustCopyFlatData[float64](out[1])
-			assert.InDeltaSlice(t, theirs, ours, 1e-12, "%v, stride %d", shape, stride)
-		}
-	}
-}
-
-func graphNumbers(dims ...int) *tensors.Tensor {
-	flat := make([]float64, product(dims))
-	for i := range flat {
-		flat[i] = math.Sin(float64(3*i + len(flat)))
-	}
-	return tensors.FromFlatDataAndDimensions(flat, dims...)
 }

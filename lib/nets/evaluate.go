@@ -25,7 +25,7 @@ type Evaluator struct {
 // fit in memory.
 type piece struct{ x, y *tensors.Tensor }
 
-const pieceRows = 1000
+const pieceRows = 128
 
 // NewEvaluator prepares a model and labelled examples.
 func NewEvaluator(b compute.Backend, model Model, set *data.Dataset) (*Evaluator, error) {

@@ -191,21 +191,3 @@ func SmallCNN(activation string, height, width, channels, classes int) (Model, e
 		return dense(flat(x), named["dense/weights"], named["dense/biases"])
 	}}, nil
 }
-
-// convolve keeps height and width.
-func convolve(x, kernel, biases *graph.Node) *graph.Node {
-	y := graph.Convolve(x, kernel).PadSame().Done()
-	return graph.Add(y, graph.BroadcastToDims(graph.Reshape(biases, 1, 1, 1, biases.Shape().Dim(0)), y.Shape().Dimensions...))
-}
-
-// maxPool2 takes the largest of each 2×2 block. By pairs it runs, with its gradient, on every backend. Of entries that
-// tie the first alone gets the gradient, as in a window reduction; the gradient of ReduceMax goes in full to each, and
-// the even background of pictures ties everywhere.
-func maxPool2(x *graph.Node) *graph.Node {
-	d := x.Shape().Dimensions
-	x = graph.Reshape(x, d[0], d[1]/2, 2, d[2]/2, 2, d[3])
-	for _, axis := range []int{4, 2} {
-		x = graph.Max(graph.SliceAxis(x, axis, graph.AxisRange(0, 1)), graph.SliceAxis(x, axis, graph.AxisRange(1, 2)))
-	}
-	return graph.Reshape(x, d[0], d[1]/2, d[2]/2, d[3])
-}
