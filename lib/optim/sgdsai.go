@@ -125,7 +125,7 @@ func GSNR(g *graph.Node, eps float64) (ratio, fallback *graph.Node) {
 
 // gsnr is the ratio of several tensors taken as one vector: a scalar, or one value a run.
 func gsnr(params []Param, gradients []*graph.Node, eps float64, dtype dtypes.DType) (ratio, fallback *graph.Node) {
-	// sum adds f over all entries; by the largest entry's size nothing overflows or vanishes when it is squared.
+	// By the largest entry's size nothing overflows or vanishes when it is squared.
 	var largest *graph.Node
 	n := 0
 	for i, p := range params {
@@ -140,10 +140,12 @@ func gsnr(params []Param, gradients []*graph.Node, eps float64, dtype dtypes.DTy
 			largest = graph.Max(largest, most)
 		}
 	}
-	size := pick(graph.GreaterThan(largest, graph.ZerosLike(largest)), largest, graph.OnesLike(largest))
+	size := graph.MaxScalar(largest, 1e-37)
+	// sum adds f over all entries. Each sum is one pass over the gradients as they are: what two sums share, XLA would write
+	// to memory first.
 	sum := func(f func(x *graph.Node) *graph.Node) (total *graph.Node) {
 		for i, p := range params {
-			part := p.reduce(f(shrink(graph.ConvertDType(gradients[i], dtype), size)))
+			part := p.reduce(f(graph.ConvertDType(gradients[i], dtype)))
 			if total == nil {
 				total = part
 			} else {
@@ -152,11 +154,13 @@ func gsnr(params []Param, gradients []*graph.Node, eps float64, dtype dtypes.DTy
 		}
 		return total
 	}
-	mean := graph.DivScalar(sum(func(x *graph.Node) *graph.Node { return x }), float64(n))
-	norm := graph.Sqrt(sum(graph.Square))
-	deviation := graph.Sqrt(graph.DivScalar(sum(func(x *graph.Node) *graph.Node {
-		return graph.Square(graph.Sub(x, along(mean, x)))
-	}), float64(max(1, n-1))))
+	mean := graph.DivScalar(graph.Div(sum(func(x *graph.Node) *graph.Node { return x }), size), float64(n))
+	inverse := graph.Inverse(size)
+	apart := sum(func(x *graph.Node) *graph.Node {
+		return graph.Square(graph.Sub(graph.Mul(x, along(inverse, x)), along(mean, x)))
+	})
+	deviation := graph.Sqrt(graph.DivScalar(apart, float64(max(1, n-1))))
+	norm := graph.Sqrt(graph.Add(apart, graph.MulScalar(graph.Square(mean), float64(n)))) // without another pass
 	ratio = graph.Div(norm, graph.Add(deviation, graph.Div(graph.Scalar(norm.Graph(), dtype, eps), size)))
 
 	// Equal entries have a deviation of rounding errors alone. One entry has none, and a zero gradient has no norm either.
