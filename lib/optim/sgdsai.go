@@ -155,7 +155,7 @@ func gsnr(params []Param, gradients []*graph.Node, eps float64, dtype dtypes.DTy
 		return total
 	}
 	mean := graph.DivScalar(graph.Div(sum(func(x *graph.Node) *graph.Node { return x }), size), float64(n))
-	inverse := graph.Inverse(size)
+	inverse := graph.Reciprocal(size)
 	apart := sum(func(x *graph.Node) *graph.Node {
 		return graph.Square(graph.Sub(graph.Mul(x, along(inverse, x)), along(mean, x)))
 	})
