@@ -32,6 +32,10 @@ type build struct {
 
 // do runs the real go command with GoNB's arguments and returns its exit status.
 func (b build) do(args []string) int {
+	if b.check(args) {
+		return 0
+	}
+	removeIdle(args[slices.Index(args, "-o")+1])
 	output, status := b.compile(args)
 	if status != 0 {
 		if get := getCommand(args, output); get != nil {
