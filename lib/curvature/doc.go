@@ -24,9 +24,9 @@
 // [GradientNoise] is how examples' gradients scatter: its trace, spectrum, alignment with a curvature; [BatchNoise] and
 // [NoiseFromTwoBatches] are what minibatches see of it. Vectors are flat, in the order that [Flat] tells.
 //
-// GoMLX v0.28.2 has no second derivative of convolutions, of windows' maxima and of slices, and so none of the networks of
-// lib/nets but the MLP and, on XLA, the small CNN: elsewhere products are central differences of gradients in
-// float64, as [Operator.Note] says, right to about 1e-7.
+// GoMLX v0.28.2 has no second derivative of convolutions, of windows' maxima and of slices; of dynamic slices, which XLA
+// alone has, it does. So products are exact for the networks of lib/nets but the residual ones, on XLA, and for the MLP
+// everywhere; else they are central differences of gradients in float64, as [Operator.Note] says, right to about 1e-7.
 //
 // Inverse-Fisher products (M-FAC): with m gradients g_1 … g_m of d entries, the damped empirical Fisher matrix is
 // F = λI + (1/m) Σ g_i g_iᵀ. Neither F nor its inverse is ever formed.

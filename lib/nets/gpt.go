@@ -68,7 +68,7 @@ func GPT(c GPTConfig) (Model, error) {
 		if time > c.Context {
 			panic(fmt.Errorf("nets: GPT: sequences of %d tokens, must be at most Context, %d", time, c.Context))
 		}
-		positions := graph.Slice(named["embed/positions"], graph.AxisRange(0, time))
+		positions := part(named["embed/positions"], 0, 0, time)
 		x := embed(named["embed/tokens"], tokens)
 		x = body.apply(named, graph.Add(x, expand(positions, x)))
 		if c.Tied {

@@ -147,10 +147,10 @@ func (c blocks) attention(p map[string]*graph.Node, at string, x *graph.Node) *g
 	var q, k, v *graph.Node
 	if c.fused {
 		all := graph.Reshape(project(p, at+"qkv_proj", x), batch, time, 3, c.heads, each)
-		part := func(i int) *graph.Node {
-			return split(graph.Slice(all, graph.AxisRange(), graph.AxisRange(), graph.AxisRange(i, i+1)))
+		third := func(i int) *graph.Node {
+			return split(part(all, 2, i, 1))
 		}
-		q, k, v = part(0), part(1), part(2)
+		q, k, v = third(0), third(1), third(2)
 	} else {
 		q, k, v = split(project(p, at+"q_proj", x)), split(project(p, at+"k_proj", x)), split(project(p, at+"v_proj", x))
 	}
@@ -195,8 +195,7 @@ func rotate(x *graph.Node) *graph.Node {
 		return graph.Reshape(graph.ConvertDType(graph.Const(x.Graph(), v), x.DType()), 1, time, 1, n/2)
 	}
 	c, s := table(cos), table(sin)
-	a := graph.Slice(x, graph.AxisRange(), graph.AxisRange(), graph.AxisRange(), graph.AxisRange(0, n/2))
-	b := graph.Slice(x, graph.AxisRange(), graph.AxisRange(), graph.AxisRange(), graph.AxisRange(n/2, n))
+	a, b := part(x, 3, 0, n/2), part(x, 3, n/2, n/2)
 	return graph.Concatenate([]*graph.Node{
 		graph.Sub(graph.Mul(a, c), graph.Mul(b, s)),
 		graph.Add(graph.Mul(b, c), graph.Mul(a, s)),

@@ -77,7 +77,7 @@ func ViT(c ViTConfig) (Model, error) {
 		if c.MeanPool {
 			x = graph.ReduceMean(x, 1)
 		} else {
-			x = graph.Reshape(graph.Slice(x, graph.AxisRange(), graph.AxisRange(0, 1)), batch, c.Width)
+			x = graph.Reshape(part(x, 1, 0, 1), batch, c.Width)
 		}
 		return project(named, "head", x)
 	}}, nil
