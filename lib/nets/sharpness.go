@@ -283,6 +283,9 @@ func products(g *graph.Graph) (n int) {
 	return n
 }
 
+// observedRows of the test part are evaluated together. Each further piece is a network more in the graph.
+const observedRows = 1000
+
 // observe measures at the weights and the running statistics after the step.
 func (t *SharpnessTrainer) observe(s *scan.Step, o optim.Observation) {
 	t.work.all = products(s.Graph())
@@ -305,8 +308,8 @@ func (t *SharpnessTrainer) observe(s *scan.Step, o optim.Observation) {
 	r, norm := curvature.Sharpness(loss, after, t.config.Rho)
 	tests := t.config.Test.Rows()
 	hits := graph.Scalar(s.Graph(), dtypes.Int32, 0)
-	for from := 0; from < tests; from += pieceRows {
-		rows := graph.AxisRange(from, min(from+pieceRows, tests))
+	for from := 0; from < tests; from += observedRows {
+		rows := graph.AxisRange(from, min(from+observedRows, tests))
 		hits = graph.Add(hits, Correct(outputs(after, graph.Slice(s.Input("test_x"), rows)), graph.Slice(s.Input("test_y"), rows)))
 	}
 	s.Trace("train_loss", loss(after))
