@@ -140,7 +140,12 @@ func gsnr(params []Param, gradients []*graph.Node, eps float64, dtype dtypes.DTy
 			largest = graph.Max(largest, most)
 		}
 	}
-	size := graph.MaxScalar(largest, 1e-37)
+	least, rounding := 1e-300, 1e-12
+	if dtype == dtypes.Float32 {
+		least, rounding = 1e-37, 1e-6
+	}
+	// Entries up to 8: for 1 the factor of the largest numbers would be denormal.
+	by := graph.Div(graph.Scalar(largest.Graph(), dtype, 8), graph.MaxScalar(largest, least))
 	// sum adds f over all entries. Each sum is one pass over the gradients as they are: what two sums share, XLA would write
 	// to memory first.
 	sum := func(f func(x *graph.Node) *graph.Node) (total *graph.Node) {
@@ -154,20 +159,16 @@ func gsnr(params []Param, gradients []*graph.Node, eps float64, dtype dtypes.DTy
 		}
 		return total
 	}
-	mean := graph.DivScalar(graph.Div(sum(func(x *graph.Node) *graph.Node { return x }), size), float64(n))
-	inverse := graph.Reciprocal(size)
+	twice := graph.MulScalar(by, 2) // so that the sums do not share their products either
+	mean := graph.DivScalar(sum(func(x *graph.Node) *graph.Node { return graph.Mul(x, along(twice, x)) }), 2*float64(n))
 	apart := sum(func(x *graph.Node) *graph.Node {
-		return graph.Square(graph.Sub(graph.Mul(x, along(inverse, x)), along(mean, x)))
+		return graph.Square(graph.Sub(graph.Mul(x, along(by, x)), along(mean, x)))
 	})
 	deviation := graph.Sqrt(graph.DivScalar(apart, float64(max(1, n-1))))
 	norm := graph.Sqrt(graph.Add(apart, graph.MulScalar(graph.Square(mean), float64(n)))) // without another pass
-	ratio = graph.Div(norm, graph.Add(deviation, graph.Div(graph.Scalar(norm.Graph(), dtype, eps), size)))
+	ratio = graph.Div(norm, graph.Add(deviation, graph.MulScalar(by, eps)))
 
 	// Equal entries have a deviation of rounding errors alone. One entry has none, and a zero gradient has no norm either.
-	rounding := 1e-12
-	if dtype == dtypes.Float32 {
-		rounding = 1e-6
-	}
 	root := math.Sqrt(float64(n))
 	useless := graph.LessOrEqual(deviation, graph.MulScalar(norm, rounding/root))
 	return pick(useless, graph.MulScalar(graph.OnesLike(ratio), root), ratio), graph.ConvertDType(useless, dtype)
