@@ -4,6 +4,7 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"go/types"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -46,7 +47,7 @@ func removeIdle(program string) {
 }
 
 // declares reports whether a program only declares: main is what GoNB writes for a cell without one, nothing is named init,
-// and no variable's first value takes a call, or could fail.
+// and all variables' first values are plain.
 func declares(source []byte) bool {
 	file, err := parser.ParseFile(token.NewFileSet(), "main.go", source, parser.SkipObjectResolution)
 	if err != nil {
@@ -56,18 +57,18 @@ func declares(source []byte) bool {
 	for _, d := range file.Decls {
 		switch d := d.(type) {
 		case *ast.FuncDecl:
-			if d.Recv != nil {
-				continue
-			}
-			if d.Name.Name == "init" {
+			switch {
+			case d.Recv != nil:
+			case d.Name.Name == "init":
 				return false
-			}
-			if d.Name.Name == "main" {
+			case d.Name.Name == "main":
 				idle = parsesFlags(d.Body)
 			}
 		case *ast.GenDecl:
-			if d.Tok == token.VAR && slices.ContainsFunc(d.Specs, works) {
-				return false
+			for _, spec := range d.Specs {
+				if v, ok := spec.(*ast.ValueSpec); ok && d.Tok == token.VAR && !plainAll(v.Values) {
+					return false
+				}
 			}
 		}
 	}
@@ -80,37 +81,28 @@ func parsesFlags(body *ast.BlockStmt) bool {
 		return false
 	}
 	statement, ok := body.List[0].(*ast.ExprStmt)
-	if !ok {
-		return false
-	}
-	call, ok := statement.X.(*ast.CallExpr)
-	if !ok || len(call.Args) > 0 {
-		return false
-	}
-	f, ok := call.Fun.(*ast.SelectorExpr)
-	if !ok {
-		return false
-	}
-	in, ok := f.X.(*ast.Ident)
-	return ok && in.Name == "flag" && f.Sel.Name == "Parse"
+	return ok && types.ExprString(statement.X) == "flag.Parse()"
 }
 
-// works reports whether a variable's first value may do more than be there.
-func works(spec ast.Spec) (found bool) {
-	for _, value := range spec.(*ast.ValueSpec).Values {
-		ast.Inspect(value, func(n ast.Node) bool {
-			switch n := n.(type) {
-			case *ast.FuncLit:
-				return false // not called here
-			case *ast.CallExpr, *ast.IndexExpr, *ast.SliceExpr, *ast.TypeAssertExpr:
-				found = true
-			case *ast.UnaryExpr:
-				found = found || n.Op == token.ARROW
-			case *ast.BinaryExpr:
-				found = found || n.Op == token.QUO || n.Op == token.REM
-			}
-			return !found
-		})
+// plain reports whether taking a value does nothing and cannot fail, as calls, indices, quotients and fields may.
+func plain(e ast.Expr) bool {
+	switch e := e.(type) {
+	case *ast.BasicLit, *ast.Ident, *ast.FuncLit: // a function is not called here
+		return true
+	case *ast.ParenExpr:
+		return plain(e.X)
+	case *ast.UnaryExpr:
+		return e.Op != token.ARROW && plain(e.X)
+	case *ast.BinaryExpr:
+		return slices.Contains([]token.Token{token.ADD, token.SUB, token.MUL}, e.Op) && plain(e.X) && plain(e.Y)
+	case *ast.KeyValueExpr:
+		return plain(e.Key) && plain(e.Value)
+	case *ast.CompositeLit:
+		return plainAll(e.Elts)
 	}
-	return found
+	return false
+}
+
+func plainAll(values []ast.Expr) bool {
+	return !slices.ContainsFunc(values, func(e ast.Expr) bool { return !plain(e) })
 }

@@ -34,6 +34,9 @@ func TestDeclares(t *testing.T) {
 		{"a part", "var x = xs[1:7]\n" + idle, false},
 		{"a type assertion", "var x = y.(int)\n" + idle, false},
 		{"a quotient", "var x = 1 / y\n" + idle, false},
+		{"a shift", "var x = 1 << y\n" + idle, false},
+		{"a field", "var x = p.f\n" + idle, false},
+		{"what a pointer points to", "var x = *p\n" + idle, false},
 		{"a channel", "var x = <-c\n" + idle, false},
 		{"not Go", "func main( {", false},
 	} {

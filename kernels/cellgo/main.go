@@ -21,7 +21,8 @@
 // machine of two cores (the bench verb measures it): go get against a network 1.5 s,
 // go build with debug tables and the C compiler's linker 2.2 s; without the first,
 // without tables and with Go's linker 0.75 s, of which linking takes 0.5 s; a cell that
-// only declares takes 0.2 s. Running it takes 0.2 s. gopls waits until a name is completed and costs a cell nothing.
+// only declares takes 0.2 s. Running it takes 0.2 s. gopls waits until a name is
+// completed and costs a cell nothing.
 package main
 
 import (
