@@ -16,6 +16,7 @@ import (
 	"github.com/hindsight-go/hindsight/lib/data"
 	"github.com/hindsight-go/hindsight/lib/nets"
 	"github.com/hindsight-go/hindsight/lib/online"
+	"github.com/hindsight-go/hindsight/lib/scan"
 )
 
 // pictures are made ones of a shape, each with the target 1 or −1.
@@ -61,7 +62,7 @@ func TestNetworkStability(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if run.End != (End{StepLimit, 60}) || len(run.Record) != 3 || run.Record[1].Step != 30 || told != 100 {
+	if run.End != (End{StepLimit, 60}) || len(run.Record) != 3 || run.Record[1].Step != 30 || told != 100 || (network.Note == "") != scan.CanFuse(b) { // exact where slices have second derivatives
 		t.Fatalf("%+v, told %d", run, told)
 	}
 	last := run.Record[2]

@@ -186,7 +186,7 @@ func (t *LanguageTrainer) chunks(ctx context.Context, seed uint64) iter.Seq2[sca
 // error; a context that ends is an error.
 func (t *LanguageTrainer) Train(ctx context.Context, run Run) (*LanguageResult, error) {
 	c := t.config
-	r, diverged, err := feed{c.Model, t.program, c.Hyper, c.Pieces, c.Steps, c.Chunk}.train(ctx, run, t.chunks(ctx, run.Seed))
+	r, diverged, err := feed{model: c.Model, program: t.program, hyper: c.Hyper, pieces: c.Pieces, steps: c.Steps, chunk: c.Chunk}.train(ctx, run, t.chunks(ctx, run.Seed))
 	if r == nil {
 		return nil, err
 	}

@@ -158,7 +158,7 @@ func (t *PictureTrainer) inputs(b data.PictureBatch, pieces int) scan.Vars {
 // run that diverges is a result and no error; a context that ends is an error, and so is a picture that cannot be read.
 func (t *PictureTrainer) Train(ctx context.Context, run Run) (*PictureResult, error) {
 	c := t.config
-	r, diverged, err := feed{c.Model, t.program, c.Hyper, c.Pieces, c.Steps, 1}.train(ctx, run, t.steps(ctx, run.Seed))
+	r, diverged, err := feed{model: c.Model, program: t.program, hyper: c.Hyper, pieces: c.Pieces, steps: c.Steps, chunk: 1}.train(ctx, run, t.steps(ctx, run.Seed))
 	if r == nil {
 		return nil, err
 	}

@@ -147,9 +147,7 @@ func (c blocks) attention(p map[string]*graph.Node, at string, x *graph.Node) *g
 	var q, k, v *graph.Node
 	if c.fused {
 		all := graph.Reshape(project(p, at+"qkv_proj", x), batch, time, 3, c.heads, each)
-		third := func(i int) *graph.Node {
-			return split(part(all, 2, i, 1))
-		}
+		third := func(i int) *graph.Node { return split(part(all, 2, i, 1)) }
 		q, k, v = third(0), third(1), third(2)
 	} else {
 		q, k, v = split(project(p, at+"q_proj", x)), split(project(p, at+"k_proj", x)), split(project(p, at+"v_proj", x))
