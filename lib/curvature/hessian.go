@@ -350,5 +350,7 @@ func join(parts []*graph.Node) *graph.Node {
 	for i, p := range parts {
 		flat[i] = graph.Reshape(p, p.Shape().Size())
 	}
-	return graph.Concatenate(flat, 0)
+	// What XLA fuses into a concatenation is computed along its whole length, masked: a sum of ten entries took as long as
+	// the Hessian product around it.
+	return graph.Concatenate(graph.OptimizationBarriers(flat...), 0)
 }

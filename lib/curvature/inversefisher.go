@@ -112,7 +112,15 @@ func NewPagedInverseFisher(b compute.Backend, dtype dtypes.DType, m, d int, rows
 	})
 	compile(&f.scale, func(_ *count, a []*Node) []*Node { return []*Node{Div(a[0], a[1])} })
 	compile(&f.mul, func(c *count, a []*Node) []*Node {
-		return []*Node{f.join(mulPage(c, a[0], a[1], f.split(a[2]), f.split(a[3])))}
+		x, y, pages := a[0], a[1], a[2:]
+		if y.IsScalar() {
+			y = Div(x, y)
+		}
+		x, y = f.split(x), f.split(y)
+		for i := 0; i < len(pages); i += 2 {
+			y = mulPage(c, pages[i], pages[i+1], x, y)
+		}
+		return []*Node{f.join(y)}
 	})
 	compile(&f.diag, func(c *count, a []*Node) []*Node {
 		return []*Node{f.join(diagPage(c, a[0], a[1], f.split(a[2])))}
@@ -215,7 +223,7 @@ func (f *InverseFisher) prepare(gradients, lambda *tensors.Tensor, earlier []pag
 	return p, total + n, f.release(p)
 }
 
-// run calls a kernel with a page: before its arguments in mul and diag, behind them in reduce.
+// run calls a kernel with a page: before its arguments in diag, behind them in reduce.
 func (f *InverseFisher) run(k *kernel, total *int64, p page, args ...*tensors.Tensor) ([]*tensors.Tensor, error) {
 	all := append([]*tensors.Tensor{p.v, p.q}, args...)
 	if k == f.reduce {
@@ -241,19 +249,30 @@ func (f *InverseFisher) Mul(x *tensors.Tensor) (*tensors.Tensor, error) {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	out, _, err := f.scale.call(x, f.damping)
-	var total int64
-	for _, p := range f.pages {
-		if err != nil {
-			break
-		}
-		out, err = f.run(f.mul, &total, p, x, out[0])
+	atOnce := len(f.pages)
+	if f.config.OffDevice {
+		atOnce = 1
 	}
-	if err != nil {
-		return nil, fmt.Errorf("curvature: InverseFisher.Mul: %w", err)
+	y, total := f.damping, int64(0)
+	for pages := range slices.Chunk(f.pages, atOnce) {
+		args := []*tensors.Tensor{x, y}
+		for _, p := range pages {
+			args = append(args, p.v, p.q)
+		}
+		out, n, err := f.mul.call(args...)
+		for _, p := range pages {
+			err = errors.Join(err, f.release(p))
+		}
+		if y != f.damping {
+			y.MustFinalizeAll()
+		}
+		if err != nil {
+			return nil, fmt.Errorf("curvature: InverseFisher.Mul: %w", err)
+		}
+		y, total = out[0], total+n
 	}
 	f.product = total
-	return out[0], nil
+	return y, nil
 }
 
 // Diag returns the diagonal of F⁻¹, 1/λ − Σ_i v_i²/q_i, shaped [d].

@@ -72,33 +72,45 @@ func (c ScaleByGSNR) Init(params []Param) State {
 // Update implements Transform.
 func (c ScaleByGSNR) Update(s *Step, updates []*graph.Node, state State) ([]*graph.Node, State) {
 	_, members := c.blocks(s.Params)
-	ratios := make([]*graph.Node, len(members))
-	var largest *graph.Node
+	scales := state.get(0, len(state))
+	unmeasured := func(scale *graph.Node) *graph.Node { return graph.Equal(scale, graph.ZerosLike(scale)) }
+	// All blocks are measured in one step, in most steps none.
+	now := graph.ReduceLogicalOr(unmeasured(scales[0]))
+	scales = scan.When(now, slices.Concat(updates, scales), scales, func(args []*graph.Node) []*graph.Node {
+		updates, scales := args[:len(updates)], args[len(updates):]
+		measured := c.measure(s.Params, members, updates)
+		return each(measured, func(k int, m *graph.Node) *graph.Node { return pick(unmeasured(scales[k]), m, scales[k]) })
+	})
+	out := slices.Clone(updates)
 	for k, own := range members {
-		var params []Param
-		var gradients []*graph.Node
-		for _, i := range own {
-			params, gradients = append(params, s.Params[i]), append(gradients, updates[i])
-		}
-		ratios[k], _ = gsnr(params, gradients, or(c.Eps, 1e-8), ratioDType(s.Params))
-		if largest == nil {
-			largest = ratios[k]
-		} else {
-			largest = graph.Max(largest, ratios[k])
-		}
-	}
-	out, scales := slices.Clone(updates), state.get(0, len(state))
-	for k, own := range members {
-		measured := ratios[k]
-		if !c.Raw {
-			measured = graph.Div(measured, largest)
-		}
-		scales[k] = pick(graph.Equal(scales[k], graph.ZerosLike(scales[k])), measured, scales[k])
 		for _, i := range own {
 			out[i] = scale(updates[i], graph.ConvertDType(scales[k], updates[i].DType()))
 		}
 	}
 	return out, state.with(scales)
+}
+
+// measure returns the factor S of each block.
+func (c ScaleByGSNR) measure(params []Param, members [][]int, updates []*graph.Node) []*graph.Node {
+	factors := make([]*graph.Node, len(members))
+	var largest *graph.Node
+	for k, own := range members {
+		var tensors []Param
+		var gradients []*graph.Node
+		for _, i := range own {
+			tensors, gradients = append(tensors, params[i]), append(gradients, updates[i])
+		}
+		factors[k], _ = gsnr(tensors, gradients, or(c.Eps, 1e-8), ratioDType(params))
+		if largest == nil {
+			largest = factors[k]
+		} else {
+			largest = graph.Max(largest, factors[k])
+		}
+	}
+	if c.Raw {
+		return factors
+	}
+	return each(factors, func(_ int, f *graph.Node) *graph.Node { return graph.Div(f, largest) })
 }
 
 // Validate implements Transform.

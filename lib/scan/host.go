@@ -1,6 +1,8 @@
 package scan
 
 import (
+	"fmt"
+
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/shapes"
 	"github.com/gomlx/gomlx/core/graph"
@@ -36,6 +38,7 @@ type stepFunc struct {
 	compute.Function
 	params  values
 	results []compute.Value
+	seen    compute.Value // what Identity was asked of last
 }
 
 func (f *stepFunc) Name() string { return compute.MainName }
@@ -47,6 +50,24 @@ func (f *stepFunc) Parameter(name string, _ shapes.Shape, _ *compute.ShardingSpe
 func (f *stepFunc) Return(results []compute.Value, _ []*compute.ShardingSpec) error {
 	f.results = results
 	return nil
+}
+
+func (f *stepFunc) Identity(x compute.Value) (compute.Value, error) {
+	f.seen = x
+	return f.Function.Identity(x)
+}
+
+// value is what a node stands for in the function: GoMLX does not tell, but asks for a copy of it.
+func (f *stepFunc) value(n *graph.Node) compute.Value {
+	graph.Identity(n)
+	return f.seen
+}
+
+// node makes a value of the function a node of the step, of the shape of another.
+func (f *stepFunc) node(g *graph.Graph, v compute.Value, like *graph.Node) *graph.Node {
+	name := fmt.Sprint("value", len(f.params))
+	f.params[name] = v
+	return graph.Parameter(g, name, like.Shape())
 }
 
 // buildInto builds a graph into the function f of backend b, with the parameters given by name, and returns the values
