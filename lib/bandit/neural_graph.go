@@ -73,6 +73,8 @@ func (m model) forward(x *Node) (hidden, f *Node) {
 		}
 		z = Add(z, Reshape(Einsum("rs,rksc->rkc", m.q, m.perturbed), z.Shape().Dimensions...))
 	}
+	// XLA would compute z's gradient again for each of W's rows. A barrier of one value does nothing on the CPU.
+	z = IdentityWithCustomGradient(z, func(z, gradient *Node) *Node { return OptimizationBarriers(gradient, z)[0] })
 	hidden = Where(GreaterThan(z, ZerosLike(z)), z, ZerosLike(z)) // its derivative at 0 is 0
 	return hidden, MulScalar(ReduceSum(Mul(hidden, ExpandAxes(m.v, 1)), -1), m.norm())
 }

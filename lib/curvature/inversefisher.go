@@ -21,7 +21,7 @@ type FisherConfig struct {
 	// Block splits the d coordinates into blocks of this many, each with a Fisher matrix of its own (block-diagonal
 	// approximation). 0: one block. The paper's pruning script uses 128.
 	Block int
-	// Page is how many gradients enter the set-up at once. 0: 32. 1 is the paper's recursion, one by one.
+	// Page is how many gradients enter the set-up at once. 0: 64. 1 is the paper's recursion, one by one.
 	Page int
 	// OffDevice keeps the vectors in the host's memory between calls: the device holds Page·3 of them at a time, and not all
 	// m, for as much moving to and fro. It is for d·m numbers that do not fit.
@@ -35,7 +35,7 @@ func (c FisherConfig) validate(d int) error {
 		errs = append(errs, fmt.Errorf("curvature: FisherConfig: Block is %d, must be between 0 (one block) and the dimension, %d", c.Block, d))
 	}
 	if c.Page < 0 {
-		errs = append(errs, fmt.Errorf("curvature: FisherConfig: Page is %d, must not be negative (0 means 32)", c.Page))
+		errs = append(errs, fmt.Errorf("curvature: FisherConfig: Page is %d, must not be negative (0 means 64)", c.Page))
 	}
 	return errors.Join(errs...)
 }
@@ -93,7 +93,7 @@ func NewPagedInverseFisher(b compute.Backend, dtype dtypes.DType, m, d int, rows
 		f.blocks = (d + f.width - 1) / f.width
 	}
 	if config.Page == 0 {
-		f.config.Page = 32
+		f.config.Page = 64
 	}
 	var errs []error
 	compile := func(k **kernel, build func(c *count, a []*Node) []*Node) {

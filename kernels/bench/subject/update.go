@@ -30,8 +30,12 @@ func update(ctx context.Context, b compute.Backend, argument string) (subject, e
 	if err != nil {
 		return subject{}, err
 	}
+	updates := 100
+	if method == "muon" { // a hundred times as much work as the others
+		updates = 5
+	}
 	params := transformer()
-	s, err := updating(ctx, b, t, how, params, 100)
+	s, err := updating(ctx, b, t, how, params, updates)
 	if err == nil && method == "sgd-sai-torch" { // vectors have another scale there, matrices the same
 		var matrices []float64
 		for i, path := range slices.Sorted(maps.Keys(params)) {
