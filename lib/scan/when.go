@@ -16,7 +16,13 @@ func When(now *graph.Node, args, otherwise []*graph.Node, f func(args []*graph.N
 	b, inStep := g.Backend().(stepBackend)
 	if !inStep || !separate(b.fn.Builder()) {
 		out := f(args)
+		if len(out) != len(otherwise) {
+			panic(fmt.Errorf("scan: When: f returns %d values, must return %d, as there are otherwise", len(out), len(otherwise)))
+		}
 		for i, x := range out {
+			if want := otherwise[i].Shape(); !x.Shape().Equal(want) {
+				panic(fmt.Errorf("scan: When: value %d of f is %s, must be %s, as it is otherwise", i, x.Shape(), want))
+			}
 			out[i] = graph.StopGradient(graph.Where(graph.BroadcastToShape(now, x.Shape()), x, otherwise[i]))
 		}
 		return out

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/gomlx/gomlx/core/graph"
@@ -44,6 +45,23 @@ func TestWhen(t *testing.T) {
 		}
 		if got, want := tensors.MustCopyFlatData[float64](r.Traces["y"]), []float64{5, 3 * 77, 5, 27, 14 * 77, 27}; !slices.Equal(got, want) {
 			t.Errorf("%v: traces are %v, want %v", mode, got, want)
+		}
+	}
+}
+
+// Values that cannot stand for each other are an error that says which.
+func TestWhenRefuses(t *testing.T) {
+	b := backend.ForTest(t)
+	for want, f := range map[string]func(v []*graph.Node) []*graph.Node{
+		"f returns 2 values, must return 1":  func(v []*graph.Node) []*graph.Node { return []*graph.Node{v[0], v[0]} },
+		"value 0 of f is (Float64), must be": func(v []*graph.Node) []*graph.Node { return []*graph.Node{graph.ReduceAllSum(v[0])} },
+	} {
+		_, err := scan.Run(context.Background(), b, scan.Loop{Step: func(s *scan.Step) {
+			x := []*graph.Node{s.Get("x")}
+			s.Set("x", scan.When(graph.Const(x[0].Graph(), true), x, x, f)[0])
+		}}, scan.Vars{"x": tensors.FromValue([]float64{1})}, nil, 1, 0)
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, must say %q", err, want)
 		}
 	}
 }
