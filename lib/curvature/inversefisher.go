@@ -59,7 +59,7 @@ type InverseFisher struct {
 	damping             *tensors.Tensor // config.Damping
 	pages               []page
 
-	start, reduce, finish, scale, mul, diag *kernel
+	start, reduce, finish, mul, diag *kernel
 
 	mu             sync.Mutex
 	setup, product int64
@@ -110,21 +110,8 @@ func NewPagedInverseFisher(b compute.Backend, dtype dtypes.DType, m, d int, rows
 		v, q := finishPage(c, a[0], a[1], m)
 		return []*Node{v, q}
 	})
-	compile(&f.scale, func(_ *count, a []*Node) []*Node { return []*Node{Div(a[0], a[1])} })
-	compile(&f.mul, func(c *count, a []*Node) []*Node {
-		x, y, pages := a[0], a[1], a[2:]
-		if y.IsScalar() {
-			y = Div(x, y)
-		}
-		x, y = f.split(x), f.split(y)
-		for i := 0; i < len(pages); i += 2 {
-			y = mulPage(c, pages[i], pages[i+1], x, y)
-		}
-		return []*Node{f.join(y)}
-	})
-	compile(&f.diag, func(c *count, a []*Node) []*Node {
-		return []*Node{f.join(diagPage(c, a[0], a[1], f.split(a[2])))}
-	})
+	compile(&f.mul, f.fold(mulPage))
+	compile(&f.diag, f.fold(func(c *count, v, q, _, y *Node) *Node { return diagPage(c, v, q, y) }))
 	if err := errors.Join(errs...); err != nil {
 		return nil, fmt.Errorf("curvature: NewInverseFisher: %w", err)
 	}
@@ -206,32 +193,22 @@ func (f *InverseFisher) prepare(gradients, lambda *tensors.Tensor, earlier []pag
 		return p, 0, errors.New("gradients hold NaN or infinite entries, must be finite")
 	}
 	rows, h := out[0], out[1]
+	var n int64
 	for _, before := range earlier {
-		if out, err = f.run(f.reduce, &total, before, rows, h); err != nil {
+		out, n, err = f.reduce.call(rows, h, before.v, before.q)
+		if err = errors.Join(err, f.release(before)); err != nil {
 			return p, 0, err
 		}
 		h.MustFinalizeAll()
-		h = out[0]
+		h, total = out[0], total+n
 	}
-	out, n, err := f.finish.call(rows, h)
-	if err != nil {
+	if out, n, err = f.finish.call(rows, h); err != nil {
 		return p, 0, err
 	}
 	rows.MustFinalizeAll()
 	h.MustFinalizeAll()
 	p = page{out[0], out[1]}
 	return p, total + n, f.release(p)
-}
-
-// run calls a kernel with a page: before its arguments in diag, behind them in reduce.
-func (f *InverseFisher) run(k *kernel, total *int64, p page, args ...*tensors.Tensor) ([]*tensors.Tensor, error) {
-	all := append([]*tensors.Tensor{p.v, p.q}, args...)
-	if k == f.reduce {
-		all = slices.Concat(args, []*tensors.Tensor{p.v, p.q})
-	}
-	out, n, err := k.call(all...)
-	*total += n
-	return out, errors.Join(err, f.release(p))
 }
 
 // release takes a page off the device where it must not stay there.
@@ -242,24 +219,35 @@ func (f *InverseFisher) release(p page) error {
 	return errors.Join(p.v.ToLocal(), p.q.ToLocal())
 }
 
-// Mul returns F⁻¹x = x/λ − Σ_i v_i (v_i·x)/q_i for x shaped [d], in the gradients' precision.
-func (f *InverseFisher) Mul(x *tensors.Tensor) (*tensors.Tensor, error) {
-	if want := shapes.Make(f.dtype, f.d); x == nil || !x.Shape().Equal(want) {
-		return nil, fmt.Errorf("curvature: InverseFisher.Mul: x is %s, must be %s", describe(x), want)
+// fold is the graph of a sum over pages: x/λ, from which each page subtracts its part. Its arguments are x; λ, or the result
+// for earlier pages; and v and q of each page.
+func (f *InverseFisher) fold(subtract func(c *count, v, q, x, y *Node) *Node) func(c *count, a []*Node) []*Node {
+	return func(c *count, a []*Node) []*Node {
+		x, y, pages := a[0], a[1], a[2:]
+		if y.IsScalar() {
+			y = Div(x, y)
+		}
+		x, y = f.split(x), f.split(y)
+		for i := 0; i < len(pages); i += 2 {
+			y = subtract(c, pages[i], pages[i+1], x, y)
+		}
+		return []*Node{f.join(y)}
 	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
+}
+
+// sum runs a kernel made by fold over all pages, at once where the device holds them, and counts.
+func (f *InverseFisher) sum(k *kernel, x *tensors.Tensor) (y *tensors.Tensor, total int64, err error) {
 	atOnce := len(f.pages)
 	if f.config.OffDevice {
 		atOnce = 1
 	}
-	y, total := f.damping, int64(0)
+	y = f.damping
 	for pages := range slices.Chunk(f.pages, atOnce) {
 		args := []*tensors.Tensor{x, y}
 		for _, p := range pages {
 			args = append(args, p.v, p.q)
 		}
-		out, n, err := f.mul.call(args...)
+		out, n, err := k.call(args...)
 		for _, p := range pages {
 			err = errors.Join(err, f.release(p))
 		}
@@ -267,11 +255,25 @@ func (f *InverseFisher) Mul(x *tensors.Tensor) (*tensors.Tensor, error) {
 			y.MustFinalizeAll()
 		}
 		if err != nil {
-			return nil, fmt.Errorf("curvature: InverseFisher.Mul: %w", err)
+			return nil, 0, err
 		}
 		y, total = out[0], total+n
 	}
-	f.product = total
+	return y, total, nil
+}
+
+// Mul returns F⁻¹x = x/λ − Σ_i v_i (v_i·x)/q_i for x shaped [d], in the gradients' precision.
+func (f *InverseFisher) Mul(x *tensors.Tensor) (*tensors.Tensor, error) {
+	if want := shapes.Make(f.dtype, f.d); x == nil || !x.Shape().Equal(want) {
+		return nil, fmt.Errorf("curvature: InverseFisher.Mul: x is %s, must be %s", describe(x), want)
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	y, n, err := f.sum(f.mul, x)
+	if err != nil {
+		return nil, fmt.Errorf("curvature: InverseFisher.Mul: %w", err)
+	}
+	f.product = n
 	return y, nil
 }
 
@@ -285,17 +287,9 @@ func (f *InverseFisher) Diag() (*tensors.Tensor, error) {
 	} else {
 		fill[float32](ones, 1)
 	}
-	out, _, err := f.scale.call(ones, f.damping)
+	y, _, err := f.sum(f.diag, ones)
 	if err != nil {
 		return nil, fmt.Errorf("curvature: InverseFisher.Diag: %w", err)
-	}
-	y := out[0]
-	var total int64
-	for _, p := range f.pages {
-		if out, err = f.run(f.diag, &total, p, y); err != nil {
-			return nil, fmt.Errorf("curvature: InverseFisher.Diag: %w", err)
-		}
-		y = out[0]
 	}
 	return y, nil
 }

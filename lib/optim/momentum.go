@@ -97,14 +97,13 @@ func (l ScaleByLion) Init(params []Param) State { return zeros(params, "m") }
 // Update implements Transform.
 func (l ScaleByLion) Update(s *Step, updates []*graph.Node, state State) ([]*graph.Node, State) {
 	m := state.get(0, len(updates))
-	next := each(updates, func(i int, g *graph.Node) *graph.Node {
-		return s.decay("beta2", or(l.Beta2, 0.99), g.DType()).average(m[i], g)
-	})
+	beta1 := func(g *graph.Node) decay { return s.decay("beta1", or(l.Beta1, 0.9), g.DType()) }
+	beta2 := func(g *graph.Node) decay { return s.decay("beta2", or(l.Beta2, 0.99), g.DType()) }
+	next := each(updates, func(i int, g *graph.Node) *graph.Node { return beta2(g).average(m[i], g) })
 	return each(updates, func(i int, g *graph.Node) *graph.Node {
 		// Of the new m, as β₂·(β₁m + (1−β₁)g) = β₁·new + (β₂−β₁)·g: a step that reads the old one keeps XLA from
 		// updating m in place, and takes three times as long.
-		one, two := s.decay("beta1", or(l.Beta1, 0.9), g.DType()), s.decay("beta2", or(l.Beta2, 0.99), g.DType())
-		return graph.Sign(graph.Add(scale(next[i], one.beta), scale(g, graph.Sub(one.rest, two.rest))))
+		return graph.Sign(graph.Add(scale(next[i], beta1(g).beta), scale(g, graph.Sub(beta1(g).rest, beta2(g).rest))))
 	}), state.with(next)
 }
 

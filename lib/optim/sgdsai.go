@@ -95,12 +95,7 @@ func (c ScaleByGSNR) measure(params []Param, members [][]int, updates []*graph.N
 	factors := make([]*graph.Node, len(members))
 	var largest *graph.Node
 	for k, own := range members {
-		var tensors []Param
-		var gradients []*graph.Node
-		for _, i := range own {
-			tensors, gradients = append(tensors, params[i]), append(gradients, updates[i])
-		}
-		factors[k], _ = gsnr(tensors, gradients, or(c.Eps, 1e-8), ratioDType(params))
+		factors[k], _ = gsnr(picked(params, own), picked(updates, own), or(c.Eps, 1e-8), ratioDType(params))
 		if largest == nil {
 			largest = factors[k]
 		} else {

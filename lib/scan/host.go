@@ -2,6 +2,7 @@ package scan
 
 import (
 	"fmt"
+	"maps"
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/shapes"
@@ -74,7 +75,7 @@ func (f *stepFunc) node(g *graph.Graph, v compute.Value, like *graph.Node) *grap
 // of its results.
 func buildInto(b compute.Backend, f compute.Function, name string, params values,
 	build func(g *graph.Graph) []*graph.Node) ([]compute.Value, error) {
-	fn := &stepFunc{Function: f, params: params}
+	fn := &stepFunc{Function: f, params: maps.Clone(params)} // node adds its own
 	g := graph.NewGraph(stepBackend{b, fn}, name)
 	if err := g.Compile(build(g)...); err != nil {
 		return nil, err
